@@ -1,0 +1,143 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A Store is the durable side of a [Ledger]: package sqlite on one node,
+// package postgres on many. Only a Ledger writes through it. Every Store passes
+// the suite in package ordertest.
+type Store interface {
+	// Epoch is the random id of this ledger's incarnation. It is the same for
+	// as long as the history is; a restored backup gets a new one.
+	Epoch() string
+
+	// Update runs fn in one transaction, and returns nil only when what fn did
+	// is durable. An error means that it may or may not be: trying again must
+	// be, and is, safe. An error wrapping ErrBroken means that the storage can
+	// no longer be trusted and the process should end.
+	Update(ctx context.Context, fn func(Tx) error) error
+
+	// States returns the states of the named orders, one for each in the same
+	// order; [Unknown] for an order of which nothing was heard. All are read at
+	// one moment, after the call began, and are durable.
+	States(ctx context.Context, orders []string) ([]State, error)
+
+	// Timeline returns what happened to an order, oldest first.
+	Timeline(ctx context.Context, order string) (Timeline, error)
+}
+
+// A Journal is the store's record of every change, for whoever follows it.
+type Journal interface {
+	// Heads returns the last sequence number of every shard.
+	Heads(ctx context.Context) ([Shards]int64, error)
+	// Changes returns up to limit changes of a shard with Seq above after.
+	Changes(ctx context.Context, shard int, after int64, limit int) ([]Change, error)
+}
+
+// A Tx is one transaction of a Store. A [Ledger] calls Claim, Insert, Load and
+// Save at most once each and in this sequence, with everything that shares the
+// commit, so that all transactions take their locks in one global order: keys,
+// payments, orders, shard heads, each sorted.
+type Tx interface {
+	// Claim stores the idempotency keys that are new, and sets Fingerprint of
+	// the others to what is stored: the first use of a key stands.
+	Claim(ctx context.Context, keys []*IdempotencyKey) error
+
+	// Insert stores callbacks with their events, and fills in what it finds:
+	// Fresh for each event, the Order of an event that names none but whose
+	// payment is known, and Joined, the orders that got older events because a
+	// fresh event told whose payment theirs was.
+	Insert(ctx context.Context, callbacks []*Delivery) error
+
+	// Load locks the named orders and returns a record for each, in the same
+	// order, with all its events. The names are sorted and distinct.
+	Load(ctx context.Context, orders []string) ([]*Record, error)
+
+	// Save stores the terms and due times of the records, and for those that
+	// are Changed the new state and one journal entry, whose Shard and Seq it
+	// fills in. The shard heads stay locked until the commit, so that in each
+	// shard the order of Seq is the order of the commits.
+	Save(ctx context.Context, records []*Record) error
+
+	// Tell stores who was told what, adding up repetitions.
+	Tell(ctx context.Context, told []Told) error
+}
+
+// A Callback is one verified HTTP request from a provider, or one that the
+// gateway or the merchant's backend stands for.
+type Callback struct {
+	Source     string    `json:"source"`
+	ReceivedAt time.Time `json:"received_at"`
+	Body       []byte    `json:"-"` // as received, card numbers masked
+	// Quarantine says why a verified callback could not be read. Empty: it could.
+	Quarantine string `json:"quarantine,omitempty"`
+}
+
+// A Delivery is a callback on its way into a store.
+type Delivery struct {
+	Callback Callback
+	Events   []Event
+	Fresh    []bool   // by Insert, one for each event: it was not known before
+	Joined   []string // by Insert: see there
+}
+
+// A Record is an order inside a transaction.
+type Record struct {
+	Order  string
+	Terms  Terms
+	State  State
+	Events []Event
+	// DueAt is when the order expires if nothing more happens; zero: never.
+	DueAt time.Time
+
+	Changed bool   // by the Ledger: State is new and goes into the journal
+	Change  Change // by Save, of a record that is Changed
+}
+
+// An IdempotencyKey makes a repeated request of the merchant's backend count
+// once.
+type IdempotencyKey struct {
+	Key         string // the client's text, prefixed with what it was used on
+	Fingerprint string // of the request; the same key with another is an error
+}
+
+// Told says that a version of an order was handed to a client's connection.
+type Told struct {
+	Order     string    `json:"-"`
+	Version   int64     `json:"version"`
+	Transport string    `json:"transport"` // websocket, sse or poll
+	Subject   string    `json:"subject,omitempty"`
+	At        time.Time `json:"at"`    // the first time
+	Count     int64     `json:"count"` // how often, as clients may come again
+}
+
+// A Timeline is what happened to one order.
+type Timeline struct {
+	Order     string           `json:"order"`
+	Terms     *Terms           `json:"terms"` // null: nobody registered it
+	Callbacks []TimedCallback  `json:"callbacks"`
+	Changes   []TimelineChange `json:"changes"`
+	Told      []Told           `json:"told"`
+}
+
+// A TimedCallback is a callback with its events about the order of a timeline.
+type TimedCallback struct {
+	Callback
+	Duplicate bool    `json:"duplicate"` // it told nothing that was not known
+	Events    []Event `json:"events"`
+}
+
+// A TimelineChange is a version of an order.
+type TimelineChange struct {
+	Shard int   `json:"shard"`
+	Seq   int64 `json:"seq"`
+	State State `json:"state"`
+}
+
+// ErrBroken is wrapped by errors of a storage that lost something it was told
+// to keep, such as a failed fsync: the kernel may have dropped the pages, and a
+// second fsync would then report success for data that is gone.
+var ErrBroken = errors.New("order: storage is broken")

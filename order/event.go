@@ -29,7 +29,8 @@ const (
 
 // Limits on what an event may hold. They are far above what providers send.
 const (
-	MaxIDLength   = 128      // order, payment, reference and event ids, in bytes
+	MaxIDLength   = 128      // order, payment and reference ids, in bytes
+	MaxEventID    = 256      // event ids, which may be made of other ids
 	MaxTextLength = 512      // reason; method is held to MaxIDLength
 	MaxURLLength  = 2048     // action URL
 	MaxAmount     = 1e15 - 1 // minor units; a hundred of them still fit int64 with ease
@@ -74,14 +75,14 @@ func (e Event) Check() error {
 	switch {
 	case e.Source == "":
 		return errors.New("order: event without a source")
-	case CheckID(e.ID) != nil:
-		return fmt.Errorf("order: event id: %w", CheckID(e.ID))
+	case checkID(e.ID, MaxEventID) != nil:
+		return fmt.Errorf("order: event id %w", checkID(e.ID, MaxEventID))
 	case e.Order != "" && CheckID(e.Order) != nil:
-		return fmt.Errorf("order: order id: %w", CheckID(e.Order))
+		return fmt.Errorf("order: order id %w", CheckID(e.Order))
 	case e.Payment != "" && CheckID(e.Payment) != nil:
-		return fmt.Errorf("order: payment id: %w", CheckID(e.Payment))
+		return fmt.Errorf("order: payment id %w", CheckID(e.Payment))
 	case e.Ref != "" && CheckID(e.Ref) != nil:
-		return fmt.Errorf("order: reference: %w", CheckID(e.Ref))
+		return fmt.Errorf("order: reference %w", CheckID(e.Ref))
 	case e.Amount < 0 || e.Amount > MaxAmount:
 		return fmt.Errorf("order: amount %d is outside 0 to %d", e.Amount, int64(MaxAmount))
 	case e.Currency != "" && !IsCurrency(e.Currency):
@@ -118,12 +119,14 @@ func (e Event) known() bool {
 // CheckID says what is wrong with an id, or nil. Ids are 1 to [MaxIDLength]
 // printable ASCII characters without spaces; "." and ".." are refused because
 // no URL can carry them as a path element.
-func CheckID(id string) error {
+func CheckID(id string) error { return checkID(id, MaxIDLength) }
+
+func checkID(id string, longest int) error {
 	if id == "" {
 		return errors.New("is empty")
 	}
-	if len(id) > MaxIDLength {
-		return fmt.Errorf("is longer than %d bytes", MaxIDLength)
+	if len(id) > longest {
+		return fmt.Errorf("is longer than %d bytes", longest)
 	}
 	if id == "." || id == ".." {
 		return errors.New("is a relative path")

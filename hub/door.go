@@ -1,0 +1,125 @@
+package hub
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/paybell/paybell/internal/problem"
+)
+
+var (
+	tokenMissing = problem.Problem{
+		Status: http.StatusUnauthorized, Name: "token-missing", Title: "No token",
+		Detail: "Send the order's token as \"Authorization: Bearer <token>\". Tokens are never accepted in a URL.",
+	}
+	ticketInvalid = problem.Problem{
+		Status: http.StatusUnauthorized, Name: "ticket-invalid", Title: "The ticket does not open anything",
+		Detail: "A ticket is good for one connection within 30 s. Ask POST /v1/tickets for a new one.",
+	}
+	notYourOrder = problem.Problem{
+		Status: http.StatusForbidden, Name: "not-your-order", Title: "Not your order",
+		Detail: "The token does not name this order. Ask the shop's backend for one that does.",
+	}
+	orderMissing = problem.Problem{
+		Status: http.StatusBadRequest, Name: "order-missing", Title: "Which order?",
+		Detail: "The token names several orders. Name the ones to watch.",
+	}
+	originRefused = problem.Problem{
+		Status: http.StatusForbidden, Name: "origin-refused", Title: "Origin not allowed",
+		Detail: "Pages of this origin may not connect. Add the origin, with scheme and port, to \"origins\" in the gateway's configuration.",
+	}
+	draining = problem.Problem{
+		Status: http.StatusServiceUnavailable, Name: "draining", Title: "Shutting down",
+		Detail: "This node is about to stop. Connect again to reach another.", RetryAfter: time.Second,
+	}
+	unavailable = problem.Problem{
+		Status: http.StatusServiceUnavailable, Name: "ledger-unavailable", Title: "The ledger cannot be read",
+		Detail: "The state of the order is not known right now. Try again shortly.", RetryAfter: 2 * time.Second,
+	}
+)
+
+func badRequest(detail string) problem.Problem {
+	return problem.Problem{Status: http.StatusBadRequest, Name: "bad-request", Title: "Bad request", Detail: detail}
+}
+
+// denied says why a token does not open the door.
+func denied(err error) problem.Problem {
+	if errors.Is(err, ErrExpired) {
+		return problem.Problem{
+			Status: http.StatusUnauthorized, Name: "token-expired", Title: "Token expired",
+			Detail: "The token's time is up. Ask the shop's backend for a new one.",
+		}
+	}
+	return problem.Problem{
+		Status: http.StatusUnauthorized, Name: "token-invalid", Title: "Token not valid", Detail: err.Error(),
+	}
+}
+
+// admit lets a request in by the token in its Authorization header, or answers
+// why not.
+func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (Grant, bool) {
+	if h.draining.Load() {
+		draining.Write(w)
+		return Grant{}, false
+	}
+	token, found, err := bearer(r.Header)
+	switch {
+	case err != nil:
+		badRequest(err.Error()).Write(w)
+		return Grant{}, false
+	case !found:
+		tokenMissing.Write(w)
+		return Grant{}, false
+	}
+	grant, err := h.authorize(token)
+	if err != nil {
+		denied(err).Write(w)
+		return Grant{}, false
+	}
+	return grant, true
+}
+
+// choose picks the orders asked for, or answers why not.
+func (h *Hub) choose(w http.ResponseWriter, grant Grant, asked []string) ([]string, bool) {
+	orders, ok := grant.choose(asked)
+	if !ok {
+		notYourOrder.Write(w)
+	}
+	return orders, ok
+}
+
+// bearer finds the token in the Authorization header (RFC 6750, section 2.1).
+func bearer(header http.Header) (token string, found bool, err error) {
+	values := header.Values("Authorization")
+	if len(values) == 0 {
+		return "", false, nil
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", false, errors.New(`Send one Authorization header, of the form "Bearer <token>".`)
+	}
+	return strings.TrimSpace(token), true, nil
+}
+
+// originAllowed says whether a page of the request's origin may open a
+// WebSocket, which browsers do not ask about beforehand. Scheme, host and port
+// must match exactly; "null" never does.
+func (h *Hub) originAllowed(r *http.Request) bool {
+	values := r.Header.Values("Origin")
+	if len(values) == 0 {
+		return true
+	}
+	origin, err := url.Parse(values[0])
+	if err != nil || len(values) > 1 || origin.Host == "" {
+		return false
+	}
+	for _, allowed := range h.opts.Origins {
+		if strings.EqualFold(allowed, values[0]) {
+			return true
+		}
+	}
+	return false
+}

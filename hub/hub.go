@@ -1,0 +1,249 @@
+// Package hub shows orders to whoever watches them, over WebSocket, SSE and
+// polling.
+//
+// It promises that a watcher sees the order's state as it is in the ledger when
+// it comes, then every newer one or a still newer instead of it, and never an
+// older one. It holds one slot per watcher and no queue: a client that cannot
+// keep up is handed the newest state when it can. Proving what a token allows is
+// package auth's business, and making a state durable is package order's.
+package hub
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/paybell/paybell/order"
+)
+
+// Orders reads states of orders from the ledger. What it returns must be
+// durable, and as new as the moment the call began.
+type Orders interface {
+	States(ctx context.Context, orders []string) ([]order.State, error)
+}
+
+// Authorize says what a token allows. The text of its error is shown to the
+// stranger who sent the token; an error wrapping [ErrExpired] says that the token
+// was good once.
+type Authorize func(token string) (Grant, error)
+
+// ErrExpired is wrapped by an [Authorize] error about a token whose time is up.
+var ErrExpired = errors.New("hub: token expired")
+
+// An Observer is told what happens to connections. Its methods are called often
+// and at once, and must not block.
+type Observer interface {
+	Opened(transport string)
+	Closed(transport, cause string)
+	// Sent is called for every state that was written to a client; late is how
+	// long after the hub learned of it. A snapshot is not late.
+	Sent(transport string, late time.Duration)
+}
+
+// Options tune a [Hub]. The zero value is what production runs.
+type Options struct {
+	// Heartbeat is how often a quiet connection is sent something, so that a
+	// proxy with an idle limit (60 s is common) does not cut it, and the client
+	// knows that it is not. Each is up to a quarter earlier. 0 means 20 s.
+	Heartbeat time.Duration
+
+	// WriteTimeout is how long a client may take to accept one write before it
+	// is cut off. 0 means 10 s.
+	WriteTimeout time.Duration
+
+	// AuthTimeout is how long a WebSocket may stay without a token. 0 means 5 s.
+	AuthTimeout time.Duration
+
+	// Origins are the web origins whose pages may open a WebSocket, exactly
+	// ("https://shop.example"). A client that sends no Origin is no browser and
+	// may always try.
+	Origins []string
+
+	// Told is told of every state written to a client. It must not block.
+	// nil: nobody is told.
+	Told func(order.Told)
+
+	Observer Observer     // nil: nobody observes
+	Log      *slog.Logger // nil means slog.Default
+}
+
+// warning is how long before its end a token is said to expire.
+const warning = 30 * time.Second
+
+// A Hub holds the watchers of one node.
+type Hub struct {
+	authorize Authorize
+	snapshots snapshots
+	opts      Options
+	tickets   tickets
+	wheel     wheel
+	draining  atomic.Bool
+
+	index [indexShards]indexShard
+
+	mu      sync.Mutex
+	clients map[*client]struct{}
+}
+
+// indexShards spreads the index over locks. It has nothing to do with the
+// ledger's shards.
+const indexShards = 64
+
+type indexShard struct {
+	mu       sync.Mutex
+	watchers map[string][]*watcher
+}
+
+var indexSeed = maphash.MakeSeed()
+
+// New returns a hub that shows orders to those whom authorize lets in. Run keeps
+// its time.
+func New(orders Orders, authorize Authorize, opts Options) *Hub {
+	if opts.Heartbeat == 0 {
+		opts.Heartbeat = 20 * time.Second
+	}
+	if opts.WriteTimeout == 0 {
+		opts.WriteTimeout = 10 * time.Second
+	}
+	if opts.AuthTimeout == 0 {
+		opts.AuthTimeout = 5 * time.Second
+	}
+	if opts.Told == nil {
+		opts.Told = func(order.Told) {}
+	}
+	if opts.Observer == nil {
+		opts.Observer = unobserved{}
+	}
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	h := &Hub{
+		authorize: authorize, snapshots: snapshots{orders: orders}, opts: opts,
+		clients: map[*client]struct{}{},
+	}
+	for i := range h.index {
+		h.index[i].watchers = map[string][]*watcher{}
+	}
+	return h
+}
+
+// Run keeps the hub's time until ctx ends: heartbeats, and the end of tokens.
+// It starts no goroutine that outlives it.
+func (h *Hub) Run(ctx context.Context) error {
+	h.wheel.run(ctx)
+	return nil
+}
+
+// Dispatch shows changes to whoever watches their orders. It never waits for a
+// client. Changes of one order must come in the order of their versions, or may
+// be left out where a newer one comes.
+func (h *Hub) Dispatch(changes []order.Change) {
+	now := time.Now()
+	for _, c := range changes {
+		var m *message // made for the first who wants it
+		s := h.shard(c.State.Order)
+		s.mu.Lock()
+		for _, w := range s.watchers[c.State.Order] {
+			if m == nil {
+				m = newMessage(c.State, now)
+			}
+			w.offer(m)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Disconnect cuts every connection that watches an order, without a word, as a
+// failing network would. It returns how many there were.
+func (h *Hub) Disconnect(id string) int {
+	s := h.shard(id)
+	s.mu.Lock()
+	watchers := append([]*watcher(nil), s.watchers[id]...)
+	s.mu.Unlock()
+	for _, w := range watchers {
+		w.client.end(causeCut)
+	}
+	return len(watchers)
+}
+
+// Clients says how many connections there are.
+func (h *Hub) Clients() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.clients)
+}
+
+func (h *Hub) shard(id string) *indexShard {
+	return &h.index[maphash.String(indexSeed, id)%indexShards]
+}
+
+// watch shows orders to a client: register first, then read, then send the
+// newer of what was read and what came meanwhile. A change is either committed
+// before the read, and so in it, or after, and then its dispatch finds the
+// watcher registered. Read first, and a change between the two is missed.
+func (h *Hub) watch(ctx context.Context, c *client, orders []string) error {
+	watchers := h.register(c, orders)
+	if len(watchers) == 0 {
+		return nil
+	}
+	names := make([]string, len(watchers))
+	for i, w := range watchers {
+		names[i] = w.order
+	}
+	states, err := h.snapshots.read(ctx, names)
+	if err != nil {
+		for _, w := range watchers {
+			h.unregister(w)
+		}
+		return err
+	}
+	c.settle(watchers, states)
+	return nil
+}
+
+// register adds watchers that gather what comes, but do not send yet.
+func (h *Hub) register(c *client, orders []string) []*watcher {
+	watchers := c.add(orders)
+	for _, w := range watchers {
+		s := h.shard(w.order)
+		s.mu.Lock()
+		s.watchers[w.order] = append(s.watchers[w.order], w)
+		s.mu.Unlock()
+	}
+	if c.hasLeft() { // perhaps before these were in the index
+		for _, w := range watchers {
+			h.unregister(w)
+		}
+	}
+	return watchers
+}
+
+func (h *Hub) unregister(w *watcher) {
+	s := h.shard(w.order)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.watchers[w.order]
+	for i := range list {
+		if list[i] != w {
+			continue
+		}
+		list[i] = list[len(list)-1]
+		list[len(list)-1] = nil
+		if list = list[:len(list)-1]; len(list) == 0 {
+			delete(s.watchers, w.order)
+		} else {
+			s.watchers[w.order] = list
+		}
+		return
+	}
+}
+
+type unobserved struct{}
+
+func (unobserved) Opened(string)              {}
+func (unobserved) Closed(string, string)      {}
+func (unobserved) Sent(string, time.Duration) {}

@@ -1,0 +1,133 @@
+package hub
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// SSE answers GET /v1/sse: a stream of server-sent events with the states of
+// the orders asked for, until the token ends. It returns when the client has
+// gone. Last-Event-ID needs no reading: whatever a client has seen, it gets the
+// state as it is now first.
+func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	grant, ok := h.admitStream(w, r, query["ticket"])
+	if !ok {
+		return
+	}
+	asked := query["order"]
+	orders, ok := h.choose(w, grant, asked)
+	if !ok {
+		return
+	}
+	if len(asked) == 0 && len(orders) > 1 {
+		orderMissing.Write(w)
+		return
+	}
+	stream := &eventStream{w: w, controller: http.NewResponseController(w), timeout: h.opts.WriteTimeout}
+	if err := stream.controller.SetWriteDeadline(time.Time{}); err != nil {
+		// Some wrapper hides the connection. Without deadlines one client that
+		// stops reading could hold its goroutine for ever.
+		h.opts.Log.Error("no write deadlines on this connection", "err", err)
+		unavailable.Write(w)
+		return
+	}
+	c := h.open(stream, "sse", grant)
+	if err := h.watch(r.Context(), c, orders); err != nil {
+		h.opts.Log.Warn("read the ledger for a newcomer", "err", err)
+		stream.refused = true
+		c.end(causeGone)
+		<-c.gone
+		if !stream.begun {
+			unavailable.Write(w)
+		}
+		return
+	}
+	select {
+	case <-r.Context().Done():
+		c.end(causeGone)
+	case <-c.gone:
+	}
+	<-c.gone
+}
+
+// admitStream is admit for clients that may come with a ticket.
+func (h *Hub) admitStream(w http.ResponseWriter, r *http.Request, keys []string) (Grant, bool) {
+	if len(keys) == 0 {
+		return h.admit(w, r)
+	}
+	if h.draining.Load() {
+		draining.Write(w)
+		return Grant{}, false
+	}
+	grant, ok := h.tickets.redeem(keys[0], time.Now())
+	if !ok || len(keys) > 1 || !grant.Expires.After(time.Now()) {
+		ticketInvalid.Write(w)
+		return Grant{}, false
+	}
+	return grant, true
+}
+
+// An eventStream is the carrier of one SSE response.
+type eventStream struct {
+	w          http.ResponseWriter
+	controller *http.ResponseController
+	timeout    time.Duration
+	begun      bool
+	refused    bool // the request is answered in another way
+	buffer     []byte
+}
+
+func (s *eventStream) send(batch []outgoing) error {
+	s.buffer = s.buffer[:0]
+	s.begin()
+	for _, out := range batch {
+		s.buffer = out.appendEvent(s.buffer)
+	}
+	return s.write()
+}
+
+// begin writes the head of the response. The retry field makes native clients
+// that lose the stream at the same moment come back at different ones.
+func (s *eventStream) begin() {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	header := s.w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store, no-transform")
+	header.Set("X-Accel-Buffering", "no") // nginx
+	header.Set("X-Content-Type-Options", "nosniff")
+	s.w.WriteHeader(http.StatusOK)
+	retry := time.Second + rand.N(2*time.Second)
+	s.buffer = fmt.Appendf(s.buffer, "retry: %d\n\n", retry.Milliseconds())
+}
+
+// write sends the buffer within the write timeout. The deadline is cleared
+// afterwards, because on HTTP/2 one that passes without a write in flight
+// resets the stream.
+func (s *eventStream) write() error {
+	if err := s.controller.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
+		return err
+	}
+	if _, err := s.w.Write(s.buffer); err != nil {
+		return err
+	}
+	if err := s.controller.Flush(); err != nil {
+		return err
+	}
+	return s.controller.SetWriteDeadline(time.Time{})
+}
+
+func (s *eventStream) close(why cause) {
+	if s.refused || why.code == 0 {
+		return
+	}
+	s.buffer = s.buffer[:0]
+	s.begin()
+	s.buffer = why.appendEvent(s.buffer)
+	s.write() // the client may be gone by now, and that is all right
+}

@@ -1,0 +1,105 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// The wheel's step and its number of slots: what is further away than a turn is
+// looked at once a turn.
+const (
+	wheelStep  = 100 * time.Millisecond
+	wheelSlots = 512
+)
+
+// A wheel calls clients when something is due, with one goroutine and no timer
+// per connection. Each client hangs in at most one slot.
+type wheel struct {
+	mu    sync.Mutex
+	slots [wheelSlots]*client // each the head of a list
+	at    int                 // the slot of now
+}
+
+// A timer is a client's place in the wheel, guarded by the wheel's mu.
+type timer struct {
+	prev, next *client
+	slot       int
+	set, dead  bool // dead: cancelled for good
+}
+
+// schedule moves a client to the slot of a time. It is called by whoever opens
+// or changes the client, and by the wheel itself.
+func (w *wheel) schedule(c *client, due time.Time) {
+	steps := int(time.Until(due)/wheelStep) + 1
+	steps = min(max(steps, 1), wheelSlots-1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.removeLocked(c)
+	if c.timer.dead {
+		return
+	}
+	c.timer.slot, c.timer.set = (w.at+steps)%wheelSlots, true
+	head := w.slots[c.timer.slot]
+	c.timer.next = head
+	if head != nil {
+		head.timer.prev = c
+	}
+	w.slots[c.timer.slot] = c
+}
+
+// cancel takes a client out for good.
+func (w *wheel) cancel(c *client) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.removeLocked(c)
+	c.timer.dead = true
+}
+
+func (w *wheel) removeLocked(c *client) {
+	t := &c.timer
+	if !t.set {
+		return
+	}
+	if t.prev != nil {
+		t.prev.timer.next = t.next
+	} else {
+		w.slots[t.slot] = t.next
+	}
+	if t.next != nil {
+		t.next.timer.prev = t.prev
+	}
+	t.prev, t.next, t.set = nil, nil, false
+}
+
+// run turns the wheel until ctx ends. After a stall it catches up.
+func (w *wheel) run(ctx context.Context) {
+	ticker := time.NewTicker(wheelStep)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			for ; now.Sub(last) >= wheelStep; last = last.Add(wheelStep) {
+				w.turn(now)
+			}
+		}
+	}
+}
+
+// turn goes on by one slot and calls who hangs there.
+func (w *wheel) turn(now time.Time) {
+	w.mu.Lock()
+	w.at = (w.at + 1) % wheelSlots
+	var due []*client
+	for c := w.slots[w.at]; c != nil; c = w.slots[w.at] {
+		due = append(due, c)
+		w.removeLocked(c)
+	}
+	w.mu.Unlock()
+	for _, c := range due {
+		w.schedule(c, c.tick(now))
+	}
+}

@@ -1,0 +1,43 @@
+import { retryAfter } from './backoff.ts'
+import { endOf, type Transport } from './transport.ts'
+
+/** Long polling: works wherever a plain GET does. The first request does not wait, so that it is
+ *  known at once whether this way is open; the others are held until there is news. */
+export const longpoll: Transport = async (link) => {
+  for (let query = ''; ; query = '?wait=25') {
+    const asked = Date.now()
+    const tag = link.tag()
+    const response = await link.fetch(`${link.base}v1/orders/${encodeURIComponent(link.order)}${query}`, {
+      headers: { Authorization: 'Bearer ' + link.token, ...(tag && { 'If-None-Match': tag }) },
+      cache: 'no-store',
+      signal: link.signal,
+    })
+    let pause = retryAfter(response.headers.get('Retry-After'))
+    if (response.status === 200) {
+      link.received(await response.json(), true)
+    } else if (response.status !== 304) {
+      return endOf(response, pause)
+    }
+    link.confirmed()
+    // A cache or a proxy that does not hold requests would turn this into a tight loop.
+    if (query && !pause && link.tag() === tag && Date.now() - asked < 1000) pause = 2000
+    link.heard(pause)
+    if (pause) await sleep(pause, link.signal)
+  }
+}
+
+/** Resolves after `ms`; rejects at once when the signal is aborted. */
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      clearTimeout(timer)
+      reject(new Error('given up'))
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', giveUp)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', giveUp)
+    if (signal.aborted) giveUp()
+  })
+}

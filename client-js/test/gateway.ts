@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { type TestContext } from 'node:test'
+import { WebSocket, WebSocketServer } from 'ws'
+import type { Limits } from '../src/connection.ts'
+import type { OrderState } from '../src/protocol.ts'
+import { startWatch, type Arrival, type Watch, type WatchError, type WatchOptions } from '../src/watch.ts'
+
+/** What a test's gateway does, right or wrong. What is left out answers 404. */
+export interface Behaviour {
+  websocket?: (socket: WebSocket, request: IncomingMessage) => void
+  upgrade?: (request: IncomingMessage, socket: Socket) => void
+  sse?: (response: ServerResponse, request: IncomingMessage) => void
+  poll?: (response: ServerResponse, request: IncomingMessage) => void
+}
+
+/** A gateway on a real socket whose behaviour may be changed at any time. */
+export interface Gateway {
+  url: string
+  behaviour: Behaviour
+  /** What was asked, as "websocket", "sse" or "poll", with the bearer token. */
+  asked: { way: string; token: string; url: string; at: number }[]
+}
+
+export function order(version: number, fields: Partial<OrderState> = {}): OrderState {
+  return {
+    order: 'A1', version, epoch: 'e1', status: version > 1 ? 'paid' : 'created', final: version > 1, amount: 9900,
+    currency: 'EUR', paid: 0, refunded: 0, disputed: false, overpaid: false, method: null, reason: null,
+    action_url: null, livemode: true, updated_at: null, ...fields,
+  }
+}
+
+export async function startGateway(t: TestContext, behaviour: Behaviour): Promise<Gateway> {
+  const sockets = new Set<Socket>()
+  const gateway: Gateway = { url: '', behaviour, asked: [] }
+  const note = (way: string, token: string, request: IncomingMessage) =>
+    gateway.asked.push({ way, token, url: request.url!, at: performance.now() })
+  const server = createServer((request, response) => {
+    const way = request.url!.startsWith('/v1/sse') ? 'sse' : 'poll'
+    note(way, request.headers.authorization?.replace('Bearer ', '') ?? '', request)
+    const answer = gateway.behaviour[way]
+    if (answer) answer(response, request)
+    else response.writeHead(404).end()
+  })
+  const webSockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => offered.has('paybell.v1') && 'paybell.v1' })
+  server.on('connection', (socket) => sockets.add(socket))
+  server.on('upgrade', (request, socket, head) => {
+    note('websocket', /bearer\.([^,]*)/.exec(request.headers['sec-websocket-protocol'] ?? '')?.[1] ?? '', request)
+    const { upgrade, websocket } = gateway.behaviour
+    if (upgrade) return upgrade(request, socket as Socket)
+    if (!websocket) return void socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')
+    webSockets.handleUpgrade(request, socket, head, (ws) => {
+      ws.on('error', () => {})
+      websocket(ws, request)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    sockets.forEach((socket) => socket.destroy())
+    server.close()
+  })
+  gateway.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return gateway
+}
+
+/** A watch with a short patience, and a record of what it told. */
+export interface Watched extends Watch {
+  states: OrderState[]
+  arrivals: Arrival[]
+  ways: (string | null)[]
+  errors: WatchError[]
+}
+
+const short: Limits = { answer: 300, silence: 600, stable: 0, renewal: 0 }
+
+export function watch(t: TestContext, gateway: Gateway, options: Partial<WatchOptions> = {}, limits: Partial<Limits> = {}): Watched {
+  const record = { states: [] as OrderState[], arrivals: [] as Arrival[], ways: [] as (string | null)[], errors: [] as WatchError[] }
+  const running = startWatch({
+    url: gateway.url,
+    order: 'A1',
+    token: 'token',
+    WebSocket,
+    random: () => 0.01,
+    onTransport: (way) => record.ways.push(way),
+    onError: (error) => record.errors.push(error),
+    ...options,
+    onChange: (state, arrival) => {
+      record.states.push(state)
+      record.arrivals.push(arrival)
+      options.onChange?.(state, arrival)
+    },
+  }, { ...short, ...limits })
+  t.after(() => running.close())
+  return Object.defineProperties(record, Object.getOwnPropertyDescriptors(running)) as unknown as Watched
+}
+
+/** Waits until a condition holds, and says which one did not. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  for (const end = performance.now() + 15_000; !holds();) {
+    if (performance.now() > end) throw new Error(`never came: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+export const message = (type: string, fields: object = {}) => JSON.stringify({ type, ...fields })
+
+export function startStream(response: ServerResponse, version = 1): void {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+  sendEvent(response, 'snapshot', order(version))
+}
+
+export function sendEvent(response: ServerResponse, event: string, data: unknown): void {
+  response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+}
+
+/** Answers a poll as the gateway does: held until `current` changes when asked to wait. */
+export function answerPoll(current: () => OrderState): NonNullable<Behaviour['poll']> {
+  return async (response, request) => {
+    const tag = () => `"${current().epoch}.${current().version}"`
+    const known = request.headers['if-none-match']
+    const held = performance.now() + 400
+    while (request.url!.includes('wait=') && tag() === known && performance.now() < held) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    if (tag() === known) response.writeHead(304).end()
+    else response.writeHead(200, { 'Content-Type': 'application/json', ETag: tag() }).end(JSON.stringify(current()))
+  }
+}

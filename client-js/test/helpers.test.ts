@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { askedWait, retryAfter, retryDelay } from '../src/backoff.ts'
+import { Ladder } from '../src/ladder.ts'
+import { entityTag, isNews, isOrderState } from '../src/protocol.ts'
+import { order } from './gateway.ts'
+
+describe('backoff', () => {
+  it('is spread over a span that doubles from 500 ms to 30 s', () => {
+    const spans = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]
+    spans.forEach((span, attempt) => {
+      assert.equal(retryDelay(attempt, () => 0), 0)
+      assert.equal(retryDelay(attempt, () => 0.5), span / 2)
+      assert.ok(retryDelay(attempt, () => 0.999_999) < span)
+    })
+    assert.equal(retryDelay(5000, () => 0.5), 15_000)
+  })
+
+  it('reads Retry-After as seconds or as a date', () => {
+    const now = Date.parse('2026-11-23T08:00:00Z')
+    assert.equal(retryAfter('3', now), 3000)
+    assert.equal(retryAfter('Mon, 23 Nov 2026 08:00:05 GMT', now), 5000)
+    assert.equal(retryAfter('Mon, 23 Nov 2026 07:00:00 GMT', now), 0)
+    for (const nonsense of [null, '', 'soon', '-1', '0']) assert.equal(retryAfter(nonsense, now), 0)
+  })
+
+  it('does not let a slip of the gateway end the waiting', () => {
+    for (const nonsense of [undefined, null, '5', NaN, -5, {}]) assert.equal(askedWait(nonsense), 0)
+    assert.equal(askedWait(1e12), 300_000)
+    assert.equal(askedWait(1200), 1200)
+  })
+})
+
+describe('version rules', () => {
+  const shown = order(3)
+  const table: [string, ReturnType<typeof order>, boolean, boolean][] = [
+    ['a higher version', order(4), false, true],
+    ['a much higher version', order(40), false, true],
+    ['the same version', order(3), true, false],
+    ['a lower version, even as a snapshot', order(2), true, false],
+    ['another epoch as a snapshot', order(1, { epoch: 'e2' }), true, true],
+    ['another epoch as an update', order(9, { epoch: 'e2' }), false, false],
+  ]
+  for (const [name, next, snapshot, wanted] of table) {
+    it(`${name}: ${wanted ? 'shown' : 'passed over'}`, () => assert.equal(isNews(shown, next, snapshot), wanted))
+  }
+
+  it('shows whatever comes first', () => assert.equal(isNews(undefined, order(0), true), true))
+  it('makes the entity tag from epoch and version', () => assert.equal(entityTag(shown), '"e1.3"'))
+
+  it('refuses what is not a state', () => {
+    assert.ok(isOrderState({ ...order(1), surprise: true }))
+    const wrong = [null, 1, 'x', [], {}, { ...order(1), version: '1' }, { ...order(1), version: -1 },
+      { ...order(1), version: 1.5 }, { ...order(1), epoch: null }, { ...order(1), status: 5 }, { ...order(1), order: undefined }]
+    for (const value of wrong) assert.equal(isOrderState(value), false, JSON.stringify(value))
+  })
+})
+
+describe('ladder', () => {
+  const climb = (ladder: Ladder, ...kinds: Parameters<Ladder['missed']>[0][]) =>
+    kinds.map((kind) => `${ladder.missed(kind) ? 'next' : 'wait'} ${ladder.at}`)
+
+  it('leaves a refused transport at once, and one lost twice', () => {
+    assert.deepEqual(climb(new Ladder(3), 'refused'), ['next 1'])
+    assert.deepEqual(climb(new Ladder(3), 'lost', 'lost'), ['wait 0', 'next 1'])
+  })
+
+  it('begins every round with the first when nothing answers at all', () => {
+    assert.deepEqual(climb(new Ladder(3), 'refused', 'lost', 'refused', 'lost', 'lost', 'lost'),
+      ['next 1', 'wait 0', 'next 1', 'next 2', 'wait 0', 'wait 0'])
+  })
+
+  it('does not blame a transport for a busy gateway or a stale token', () => {
+    assert.deepEqual(climb(new Ladder(3), 'busy', 'busy', 'busy', 'unauthorized', 'unauthorized', 'goodbye'), Array(6).fill('wait 0'))
+  })
+
+  it('begins with the one that worked, and goes round', () => {
+    const ladder = new Ladder(3)
+    climb(ladder, 'refused')
+    ladder.worked()
+    assert.deepEqual(climb(ladder, 'lost', 'lost', 'refused', 'refused'), ['wait 1', 'next 2', 'next 0', 'wait 1'])
+  })
+
+  it('waits between tries when there is only one', () => {
+    assert.deepEqual(climb(new Ladder(1), 'refused', 'lost', 'lost'), ['wait 0', 'wait 0', 'wait 0'])
+  })
+})
+
+// What the gateway's own tests say that it sends.
+const golden = new URL('../../hub/testdata/messages/', import.meta.url)
+
+describe('golden messages', { skip: !existsSync(golden) && 'the gateway has none' }, () => {
+  const read = (name: string) => JSON.parse(readFileSync(new URL(name, golden), 'utf8'))
+  const names = existsSync(golden) ? readdirSync(golden).filter((name) => name.endsWith('.json')) : []
+
+  it('are there', () => assert.ok(names.includes('snapshot.json') && names.includes('update.json'), names.join()))
+  for (const name of names) {
+    it(name, () => {
+      const value = read(name)
+      switch (value.type) {
+        case 'snapshot':
+        case 'update':
+          assert.ok(isOrderState(value.order))
+          assert.deepEqual(Object.keys(value.order), Object.keys(order(1)))
+          break
+        case 'token_expiring':
+          assert.equal(typeof value.expires_in, 'number')
+          break
+        case 'goodbye':
+          assert.equal(typeof value.reason, 'string')
+          assert.equal(typeof value.retry_ms, 'number')
+          break
+        default:
+          assert.ok(value.type === 'ping' || isOrderState(value), `an unknown message: ${name}`)
+      }
+    })
+  }
+})

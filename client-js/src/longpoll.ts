@@ -1,13 +1,13 @@
 import { retryAfter } from './backoff.ts'
 import { endOf, type Transport } from './transport.ts'
 
-/** Long polling: works wherever a plain GET does. The first request does not wait, so that it is
- *  known at once whether this way is open; the others are held until there is news. */
+/** Long polling: works wherever a plain GET does. The first request names no state, so that it is
+ *  answered, and this way known to be open, at once; the others are held until there is news. */
 export const longpoll: Transport = async (link) => {
-  for (let query = ''; ; query = '?wait=25') {
+  for (let first = true; ; first = false) {
     const asked = Date.now()
-    const tag = link.tag()
-    const response = await link.fetch(`${link.base}v1/orders/${encodeURIComponent(link.order)}${query}`, {
+    const tag = first ? undefined : link.tag()
+    const response = await link.fetch(`${link.base}v1/orders/${encodeURIComponent(link.order)}?wait=25`, {
       headers: { Authorization: 'Bearer ' + link.token, ...(tag && { 'If-None-Match': tag }) },
       cache: 'no-store',
       signal: link.signal,
@@ -20,7 +20,7 @@ export const longpoll: Transport = async (link) => {
     }
     link.confirmed()
     // A cache or a proxy that does not hold requests would turn this into a tight loop.
-    if (query && !pause && link.tag() === tag && Date.now() - asked < 1000) pause = 2000
+    if (!pause && link.tag() === tag && Date.now() - asked < 1000) pause = 2000
     link.heard(pause)
     if (pause) await sleep(pause, link.signal)
   }

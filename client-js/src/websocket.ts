@@ -6,7 +6,8 @@ const closeKinds: Record<number, EndKind> = { 4401: 'unauthorized', 4403: 'forbi
 /** WebSocket with the sub-protocol `paybell.v1`. The token is offered as a second sub-protocol,
  *  because a browser lets a page set no header here and a URL would end up in logs. */
 export const websocket: Transport = (link) => new Promise((resolve) => {
-  const socket = new link.WebSocket!(link.base.replace(/^http/, 'ws') + 'v1/ws', ['paybell.v1', 'bearer.' + link.token])
+  const address = `${link.base.replace(/^http/, 'ws')}v1/ws?order=${encodeURIComponent(link.order)}`
+  const socket = new link.WebSocket!(address, ['paybell.v1', 'bearer.' + link.token])
   let opened = false
 
   const finish = (kind: EndKind, reason: string, wait = 0) => {

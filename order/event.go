@@ -56,7 +56,7 @@ type Event struct {
 
 	// Amount is in minor units by ISO 4217 (JPY 0, EUR 2, KWD 3 decimals).
 	// An event with neither amount nor currency does not say how much: a paid
-	// event then stands for all that the order asks for.
+	// event then stands for all that the order asks for, and a refund for none.
 	Amount   int64  `json:"amount,omitempty"`
 	Currency string `json:"currency,omitempty"` // ISO 4217, upper case
 
@@ -93,6 +93,8 @@ func (e Event) Check() error {
 		return errors.New("order: method, reason, action URL or type is too long")
 	case !utf8.ValidString(e.Method) || !utf8.ValidString(e.Reason) || !utf8.ValidString(e.ActionURL) || !utf8.ValidString(e.Type):
 		return errors.New("order: text is not UTF-8")
+	case e.At.UTC().Year() < 1 || e.At.UTC().Year() > 9999:
+		return errors.New("order: time is outside the years 1 to 9999") // JSON cannot carry it
 	case !e.known():
 		return fmt.Errorf("order: kind %q cannot have status %q", e.Kind, e.Status)
 	}
@@ -111,7 +113,7 @@ func (e Event) known() bool {
 	case KindOrder:
 		return e.Status == Canceled || e.Status == Expired
 	case KindNote:
-		return true
+		return len(e.Status) <= MaxIDLength && utf8.ValidString(string(e.Status))
 	}
 	return false
 }

@@ -6,7 +6,8 @@ import (
 )
 
 // paymentRank orders the steps of one payment that carry the same time. A step
-// may be told late, but never before what it follows from.
+// may be told late, but never before what it follows from. A refund comes
+// before its failure, because what has no rank here ranks first.
 var paymentRank = map[Status]int{
 	Created: 0, Pending: 1, RequiresAction: 2, Authorized: 3, Failed: 4, Expired: 5, Canceled: 6, Paid: 7,
 }
@@ -49,23 +50,26 @@ func compare(a, b Event) int {
 }
 
 // frame says in which currency and mode the order is. What the merchant
-// registered decides; else the first money that came does, and any live step of
-// a payment makes the order live.
+// registered decides; else the first money that came does, and any live event
+// makes the order live.
 func frame(terms Terms, events []Event) (currency string, live bool) {
 	currency, live = terms.Currency, terms.Mode != Test
 	if terms.Mode == "" {
 		test := false
 		live = false
 		for _, e := range events {
-			if e.Kind != KindOrder && e.Kind != KindNote {
+			if e.Kind != KindNote && e.Source != ExpirySource {
 				live, test = live || e.Livemode, test || !e.Livemode
 			}
 		}
 		live = live || !test
 	}
-	for _, money := range []bool{true, false} {
+	for _, says := range []func(Event) bool{
+		func(e Event) bool { return e.Kind == KindPayment && e.Status == Paid },
+		func(e Event) bool { return e.Kind == KindPayment || e.Kind == KindRefund },
+	} {
 		for _, e := range events {
-			if currency == "" && e.Livemode == live && (!money || e.Kind == KindPayment && e.Status == Paid) {
+			if currency == "" && e.Livemode == live && says(e) {
 				currency = e.Currency
 			}
 		}
@@ -75,6 +79,7 @@ func frame(terms Terms, events []Event) (currency string, live bool) {
 
 // A payment is what the events tell of one attempt to pay.
 type payment struct {
+	named          bool // by the provider, so that its refunds are known to be its own
 	paid, refunded total
 	settled        bool  // a paid event was told, whatever its amount
 	whole          bool  // … and one did not say how much: it stands for all
@@ -87,8 +92,8 @@ type payment struct {
 // A total adds up running totals and parts, whichever are told.
 type total struct {
 	highest int64            // running total
-	parts   map[string]int64 // by reference
-	failed  map[string]int64
+	parts   map[string]int64 // by reference, also those that failed
+	failed  map[string]int64 // those whose last step is a failure
 }
 
 func (t *total) add(ref string, amount int64) {
@@ -100,6 +105,7 @@ func (t *total) add(ref string, amount int64) {
 		t.parts = map[string]int64{}
 	}
 	t.parts[ref] = max(t.parts[ref], amount)
+	delete(t.failed, ref) // a refund may be made good after it failed
 }
 
 func (t *total) fail(ref string, amount int64) {
@@ -112,8 +118,17 @@ func (t *total) fail(ref string, amount int64) {
 	t.failed[ref] = max(t.failed[ref], amount)
 }
 
-// sum is the greater of the running total and the parts, without what failed:
-// providers count a refund when it begins, and tell of its failure days later.
+// told is the greater of the running total and the parts. No event lowers it.
+func (t *total) told() int64 {
+	var parts int64
+	for _, amount := range t.parts {
+		parts += amount
+	}
+	return max(t.highest, parts)
+}
+
+// sum is told without what failed: providers count a refund when it begins, and
+// tell of its failure days later.
 func (t *total) sum() int64 {
 	var parts, failed int64
 	for ref, amount := range t.parts {
@@ -140,40 +155,48 @@ type folding struct {
 
 // add takes in one event, in canonical order.
 func (f *folding) add(e Event) {
+	genuine := e.Livemode == f.live || e.Source == ExpirySource // which knows no modes
+	fits := e.Currency == "" || e.Currency == f.currency
 	switch e.Kind {
 	case KindOrder:
-		f.withdrew = e
-		return
+		if genuine {
+			f.withdrew = e
+		} else {
+			f.strange()
+		}
+	case KindPayment:
+		switch {
+		case !genuine:
+			f.strange()
+		case !fits:
+			f.misfit = max(f.misfit, "wrong_currency")
+		default:
+			f.payment(e).step(e)
+		}
+	case KindRefund:
+		if genuine && fits {
+			f.payment(e).refund(e)
+		}
 	case KindDispute:
-		f.dispute(e)
-		return
-	case KindNote:
-		return
-	}
-	if e.Livemode != f.live {
-		f.misfits(e, "test_mode")
-		return
-	}
-	if e.Currency != "" && e.Currency != f.currency {
-		f.misfits(e, "wrong_currency")
-		return
-	}
-	p := f.payment(e)
-	if e.Kind == KindRefund {
-		p.refund(e)
-		return
-	}
-	p.step(e)
-}
-
-func (f *folding) misfits(e Event, why string) {
-	if e.Kind == KindPayment {
-		f.misfit = max(f.misfit, why) // either order of two misfits says the same
+		if genuine {
+			f.dispute(e)
+		}
 	}
 }
 
-// payment finds the attempt that e is about. A source that names no payments
-// has one per order.
+// strange notes an event of the other mode. Of two misfits the greater text is
+// told, so that their order makes no difference.
+func (f *folding) strange() {
+	if f.live {
+		f.misfit = max(f.misfit, "test_mode")
+	} else {
+		f.misfit = max(f.misfit, "live_mode")
+	}
+}
+
+// payment finds the attempt that e is about. Sources may tell of the same one,
+// as providers' ids are unique. A source that names no payments has one per
+// order.
 func (f *folding) payment(e Event) *payment {
 	key := e.Payment
 	if key == "" {
@@ -181,23 +204,22 @@ func (f *folding) payment(e Event) *payment {
 	}
 	p := f.payments[key]
 	if p == nil {
-		p = &payment{}
+		p = &payment{named: e.Payment != ""}
 		f.payments[key] = p
 	}
 	return p
 }
 
+// dispute takes in a step: what was decided stays so, and lost outweighs won.
 func (f *folding) dispute(e Event) {
 	key := [2]string{e.Payment, e.Ref}
-	switch was := f.disputes[key]; {
-	case was == Lost || e.Status == Disputed && was == Won:
-	case e.Livemode == f.live:
+	if was := f.disputes[key]; was != Lost && (was != Won || e.Status == Lost) {
 		f.disputes[key] = e.Status
 	}
 }
 
 func (p *payment) step(e Event) {
-	if e.Method != "" {
+	if e.Method != "" && (!p.settled || e.Status == Paid) {
 		p.method = e.Method
 	}
 	p.amount = max(p.amount, e.Amount)
@@ -223,10 +245,13 @@ func (p *payment) refund(e Event) {
 }
 
 // received is the money that came with the payment. What was refunded had come,
-// even when nothing has told of it yet.
+// even when nothing has told of it yet, and even when the refund then failed.
 func (p *payment) received(expected int64) int64 {
-	sum := max(p.paid.sum(), p.refunded.sum())
-	if p.whole && p.paid.sum() == 0 {
+	sum := p.paid.told()
+	if p.named {
+		sum = max(sum, p.refunded.told())
+	}
+	if p.whole {
 		sum = max(sum, expected)
 	}
 	return sum
@@ -245,23 +270,27 @@ func (f *folding) state(id string) State {
 	for _, status := range f.disputes {
 		s.Disputed = s.Disputed || status != Won
 	}
+	expected := f.terms.Amount
 	var settled bool
-	var named int64
+	var named, back int64
 	var last Event
 	for _, p := range f.payments {
-		s.Paid += p.received(f.terms.Amount)
+		s.Paid += p.received(expected)
 		s.Refunded += p.refunded.sum()
+		back += p.refunded.told()
 		named = max(named, p.amount)
 		if settled = settled || p.settled; p.settled && (last.ID == "" || compare(p.last, last) > 0) {
 			last, s.Method = p.last, p.method
 		}
 	}
-	expected := f.terms.Amount
-	if s.Amount = expected; f.terms.Currency == "" {
-		s.Amount = max(s.Paid, 0)
-		if !settled && s.Paid == 0 {
-			s.Amount = named
-		}
+	s.Paid = max(s.Paid, back) // a refund that names no payment may be of any
+	switch {
+	case f.terms.Currency != "":
+		s.Amount = expected
+	case settled || s.Paid > 0:
+		s.Amount = s.Paid
+	default:
+		s.Amount = named
 	}
 	if settled || s.Paid > 0 {
 		f.money(&s, expected, settled)
@@ -276,13 +305,13 @@ func (f *folding) state(id string) State {
 }
 
 // money says how an order stands for which money came. Not settled means that
-// only a refund was told of so far: how much had been paid is not known.
+// only refunds were told of so far: how much had been paid is not known.
 func (f *folding) money(s *State, expected int64, settled bool) {
 	s.Overpaid = f.terms.Currency != "" && s.Paid-s.Refunded > expected
 	switch {
 	case s.Refunded > 0 && s.Refunded >= s.Paid && (settled || s.Refunded >= expected):
 		s.Status = Refunded
-	case s.Paid < expected && settled:
+	case s.Paid < expected && (settled || s.Refunded == 0):
 		s.Status = PartiallyPaid
 	case s.Refunded > 0:
 		s.Status = PartiallyRefunded

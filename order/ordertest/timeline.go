@@ -1,0 +1,118 @@
+package ordertest
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/paybell/paybell/order"
+)
+
+func timelineTellsEverything(t *testing.T, open Opener) {
+	store, _ := open(t)
+	body := bytes.Repeat([]byte{0, 1, 0xff, '\'', '"'}, 50_000)
+	first := &order.Delivery{
+		Callback: order.Callback{Source: "shop", ReceivedAt: noon, Body: body},
+		Events:   []order.Event{paid("e2", "A1"), paid("e1", "A1")},
+	}
+	second := &order.Delivery{
+		Callback: order.Callback{Source: "other"}, // no time, no body
+		Events:   []order.Event{{Source: "other", ID: "n1", Order: "A1", Kind: order.KindNote}},
+	}
+	changes := mustInsert(t, store, first)
+	changes = append(changes, mustInsert(t, store, second)...)
+
+	got := timeline(t, store, "A1")
+	equal(t, "order and terms", []any{got.Order, got.Terms}, []any{"A1", (*order.Terms)(nil)})
+	if len(got.Callbacks) != 2 {
+		t.Fatalf("callbacks are %+v", got.Callbacks)
+	}
+	if !bytes.Equal(got.Callbacks[0].Body, body) {
+		t.Errorf("a body of %d bytes came back with %d", len(body), len(got.Callbacks[0].Body))
+	}
+	got.Callbacks[0].Body = nil
+	equal(t, "callbacks", got.Callbacks, []order.TimedCallback{
+		{Callback: order.Callback{Source: "shop", ReceivedAt: noon}, Events: first.Events},
+		{Callback: order.Callback{Source: "other"}, Events: second.Events},
+	})
+	for i, c := range changes {
+		equal(t, "change", got.Changes[i], order.TimelineChange{Shard: c.Shard, Seq: c.Seq, State: c.State})
+	}
+}
+
+func timelineShowsDuplicates(t *testing.T, open Opener) {
+	store, _ := open(t)
+	mustInsert(t, store, deliver(paid("e1", "A1")))
+	again := deliver(paid("e1", "A1"))
+	again.Callback.ReceivedAt = noon.Add(time.Minute)
+	mustInsert(t, store, again)
+	mustInsert(t, store, deliver(paid("e1", "A1"), paid("e2", "A1")))
+	mustInsert(t, store, deliver(paid("e2", "A1"), paid("e1", "A1")))
+
+	type told struct {
+		at        time.Time
+		duplicate bool
+		body      string
+		events    int
+	}
+	var got []told
+	for _, c := range timeline(t, store, "A1").Callbacks {
+		got = append(got, told{c.ReceivedAt, c.Duplicate, string(c.Body), len(c.Events)})
+	}
+	equal(t, "callbacks", got, []told{
+		{noon, false, "body", 1},
+		{noon.Add(time.Minute), true, "", 1},
+		{noon, false, "body", 2},
+		{noon, true, "", 2},
+	})
+	equal(t, "versions", len(timeline(t, store, "A1").Changes), 2)
+}
+
+func timelineOfOneOrderOnly(t *testing.T, open Opener) {
+	store, _ := open(t)
+	mustInsert(t, store, deliver(paid("e1", "A1"), paid("e2", "A2")), deliver(paid("e3", "A2")))
+	got := timeline(t, store, "A1")
+	equal(t, "callbacks", len(got.Callbacks), 1)
+	equal(t, "events", got.Callbacks[0].Events, []order.Event{paid("e1", "A1")})
+	equal(t, "changes", len(got.Changes), 1)
+}
+
+func quarantinedCallbacks(t *testing.T, open Opener) {
+	store, _ := open(t)
+	unread := deliver()
+	unread.Callback.Quarantine = "not JSON"
+	empty := deliver()
+	partly := deliver(paid("e1", "A1"))
+	partly.Callback.Quarantine = "an amount of money that is not a number"
+	changes := mustInsert(t, store, unread, empty, unread, partly)
+	equal(t, "changes", len(changes), 1)
+	if len(unread.Fresh) != 0 || len(unread.Joined) != 0 {
+		t.Errorf("a callback without events came to %+v", unread)
+	}
+	got := timeline(t, store, "A1").Callbacks
+	equal(t, "callbacks", got, []order.TimedCallback{{Callback: partly.Callback, Events: partly.Events}})
+}
+
+func tellAddsUp(t *testing.T, open Opener) {
+	store, _ := open(t)
+	tell := func(told ...order.Told) {
+		update(t, store, func(tx order.Tx) error { return tx.Tell(t.Context(), told) })
+	}
+	later, earlier := noon.Add(time.Minute), noon.Add(-time.Minute)
+	tell(
+		order.Told{Order: "A1", Version: 1, Transport: "sse", Subject: "u1", At: noon, Count: 1},
+		order.Told{Order: "A1", Version: 1, Transport: "poll", At: later, Count: 2},
+		order.Told{Order: "A2", Version: 1, Transport: "poll", At: later, Count: 9},
+	)
+	tell(
+		order.Told{Order: "A1", Version: 1, Transport: "sse", Subject: "u1", At: later, Count: 3},
+		order.Told{Order: "A1", Version: 1, Transport: "poll", At: earlier, Count: 1},
+		order.Told{Order: "A1", Version: 2, Transport: "sse", Subject: "u1", At: later.Add(1), Count: 1},
+	)
+	later1 := order.Told{Order: "A1", Version: 2, Transport: "sse", Subject: "u1", At: later, Count: 1}
+	equal(t, "told", timeline(t, store, "A1").Told, []order.Told{
+		{Order: "A1", Version: 1, Transport: "poll", At: earlier, Count: 3},
+		{Order: "A1", Version: 1, Transport: "sse", Subject: "u1", At: noon, Count: 4},
+		later1, // a time below a microsecond is cut
+	})
+}

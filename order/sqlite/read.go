@@ -1,0 +1,216 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/paybell/paybell/order"
+)
+
+// reads are the statements of the connections that cannot write.
+type reads struct {
+	states, heads, changes, due                *sql.Stmt
+	terms, history, callbacks, versions, tolds *sql.Stmt
+}
+
+func (r *reads) queries() map[**sql.Stmt]string {
+	return map[**sql.Stmt]string{
+		&r.states:  `SELECT n.key, o.state FROM json_each(?) n JOIN orders o ON o.order_id = n.value WHERE o.version > 0`,
+		&r.heads:   `SELECT shard, seq FROM shard_head`,
+		&r.changes: `SELECT seq, state FROM changes WHERE shard = ? AND seq > ? ORDER BY seq LIMIT ?`,
+		&r.due:     `SELECT order_id FROM orders WHERE due_at <= ? ORDER BY due_at, order_id LIMIT ?`,
+
+		&r.terms: `SELECT terms FROM orders WHERE order_id = ?`,
+		&r.history: `SELECT t.callback, ` + eventColumns + ` FROM (
+				SELECT source, id, callback, place FROM events WHERE order_id = ?1 AND order_id <> ''
+				UNION ALL
+				SELECT r.source, r.id, r.callback, r.place FROM events f JOIN repeats r USING (source, id)
+					WHERE f.order_id = ?1 AND f.order_id <> ''
+			) t JOIN events e USING (source, id) ORDER BY t.callback, t.place`,
+		&r.callbacks: `SELECT c.id, c.source, c.received_at, c.quarantine, c.duplicate, c.body
+			FROM json_each(?) n JOIN callbacks c ON c.id = n.value ORDER BY c.id`,
+		&r.versions: `SELECT shard, seq, state FROM changes WHERE order_id = ? ORDER BY version`,
+		&r.tolds: `SELECT version, transport, subject, first_at, count FROM told WHERE order_id = ?
+			ORDER BY first_at, version, transport, subject`,
+	}
+}
+
+// States returns the states of the named orders at one moment. SQLite shows a
+// transaction to readers only once its commit is synced.
+func (s *Store) States(ctx context.Context, orders []string) ([]order.State, error) {
+	states := make([]order.State, len(orders))
+	for i, id := range orders {
+		states[i] = order.Unknown(id, s.epoch)
+	}
+	list, err := names(orders)
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, s.reads.states, []any{list}, func(rows *sql.Rows) error {
+		var i int
+		var stored sql.RawBytes
+		if err := rows.Scan(&i, &stored); err != nil {
+			return err
+		}
+		states[i], err = readState(stored, s.epoch)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: read states: %w", err)
+	}
+	return states, nil
+}
+
+// each calls scan for every row of a query's answer.
+func each(ctx context.Context, query *sql.Stmt, args []any, scan func(*sql.Rows) error) error {
+	rows, err := query.QueryContext(ctx, args...)
+	if err != nil {
+		return fault(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return fault(rows.Err())
+}
+
+// Heads returns the last sequence number of every shard.
+func (s *Store) Heads(ctx context.Context) (heads [order.Shards]int64, err error) {
+	err = each(ctx, s.reads.heads, nil, func(rows *sql.Rows) error {
+		var shard int
+		var seq int64
+		err := rows.Scan(&shard, &seq)
+		heads[shard] = seq
+		return err
+	})
+	if err != nil {
+		return heads, fmt.Errorf("sqlite: read heads: %w", err)
+	}
+	return heads, nil
+}
+
+// Changes returns up to limit changes of a shard with Seq above after, by Seq.
+func (s *Store) Changes(ctx context.Context, shard int, after int64, limit int) ([]order.Change, error) {
+	var changes []order.Change
+	err := each(ctx, s.reads.changes, []any{shard, after, limit}, func(rows *sql.Rows) error {
+		c := order.Change{Shard: shard}
+		var stored sql.RawBytes
+		err := rows.Scan(&c.Seq, &stored)
+		if err == nil {
+			c.State, err = readState(stored, s.epoch)
+		}
+		changes = append(changes, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: read changes of shard %d: %w", shard, err)
+	}
+	return changes, nil
+}
+
+// Due returns up to limit orders that expire at or before now, the longest
+// overdue first.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	var due []string
+	err := each(ctx, s.reads.due, []any{now.UnixMicro(), limit}, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		due = append(due, id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: read due orders: %w", err)
+	}
+	return due, nil
+}
+
+// Timeline returns what happened to an order at one moment, oldest first.
+func (s *Store) Timeline(ctx context.Context, id string) (order.Timeline, error) {
+	t := order.Timeline{Order: id, Callbacks: []order.TimedCallback{}, Changes: []order.TimelineChange{}, Told: []order.Told{}}
+	if err := s.timeline(ctx, id, &t); err != nil {
+		return order.Timeline{}, fmt.Errorf("sqlite: read the timeline of %s: %w", id, err)
+	}
+	return t, nil
+}
+
+func (s *Store) timeline(ctx context.Context, id string, t *order.Timeline) error {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fault(err)
+	}
+	defer tx.Rollback()
+	var terms []byte
+	if err := tx.StmtContext(ctx, s.reads.terms).QueryRowContext(ctx, id).Scan(&terms); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fault(err)
+	}
+	if terms != nil {
+		if err := json.Unmarshal(terms, &t.Terms); err != nil {
+			return fmt.Errorf("%w: stored terms: %w", order.ErrBroken, err)
+		}
+	}
+	if err := s.timedCallbacks(ctx, tx, id, t); err != nil {
+		return err
+	}
+	err = each(ctx, tx.StmtContext(ctx, s.reads.versions), []any{id}, func(rows *sql.Rows) error {
+		var c order.TimelineChange
+		var stored sql.RawBytes
+		err := rows.Scan(&c.Shard, &c.Seq, &stored)
+		if err == nil {
+			c.State, err = readState(stored, s.epoch)
+		}
+		t.Changes = append(t.Changes, c)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return each(ctx, tx.StmtContext(ctx, s.reads.tolds), []any{id}, func(rows *sql.Rows) error {
+		to := order.Told{Order: id}
+		var at sql.NullInt64
+		err := rows.Scan(&to.Version, &to.Transport, &to.Subject, &at, &to.Count)
+		to.At = fromMicros(at)
+		t.Told = append(t.Told, to)
+		return err
+	})
+}
+
+// timedCallbacks reads an order's events, and then the callbacks that told
+// them: a body may be large, and is read once however many events it has.
+func (s *Store) timedCallbacks(ctx context.Context, tx *sql.Tx, id string, t *order.Timeline) error {
+	var ids []int64
+	var told [][]order.Event
+	err := each(ctx, tx.StmtContext(ctx, s.reads.history), []any{id}, func(rows *sql.Rows) error {
+		var callback int64
+		var e order.Event
+		if err := scanEvent(rows, &e, &callback); err != nil {
+			return err
+		}
+		if n := len(ids); n == 0 || ids[n-1] != callback {
+			ids, told = append(ids, callback), append(told, nil)
+		}
+		told[len(told)-1] = append(told[len(told)-1], e)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	return each(ctx, tx.StmtContext(ctx, s.reads.callbacks), []any{string(list)}, func(rows *sql.Rows) error {
+		c := order.TimedCallback{Events: told[len(t.Callbacks)]}
+		var id int64
+		var received sql.NullInt64
+		err := rows.Scan(&id, &c.Source, &received, &c.Quarantine, &c.Duplicate, &c.Body)
+		c.ReceivedAt = fromMicros(received)
+		t.Callbacks = append(t.Callbacks, c)
+		return err
+	})
+}

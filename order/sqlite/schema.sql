@@ -1,0 +1,103 @@
+-- A Paybell ledger. Times are microseconds since 1970 in UTC, NULL for none;
+-- amounts are minor units; a text that is not told is ''.
+
+CREATE TABLE meta (
+	key   TEXT PRIMARY KEY,
+	value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Every verified request. One that told nothing new keeps no body.
+CREATE TABLE callbacks (
+	id          INTEGER PRIMARY KEY,
+	source      TEXT    NOT NULL,
+	received_at INTEGER,
+	quarantine  TEXT    NOT NULL,
+	duplicate   INTEGER NOT NULL,
+	body        BLOB
+) STRICT;
+
+-- Every fact, once, with the callback that told it first and its place there.
+CREATE TABLE events (
+	source     TEXT    NOT NULL,
+	id         TEXT    NOT NULL,
+	callback   INTEGER NOT NULL,
+	place      INTEGER NOT NULL,
+	order_id   TEXT    NOT NULL,
+	payment    TEXT    NOT NULL,
+	ref        TEXT    NOT NULL,
+	kind       TEXT    NOT NULL,
+	status     TEXT    NOT NULL,
+	amount     INTEGER NOT NULL,
+	currency   TEXT    NOT NULL,
+	method     TEXT    NOT NULL,
+	reason     TEXT    NOT NULL,
+	action_url TEXT    NOT NULL,
+	at         INTEGER,
+	livemode   INTEGER NOT NULL,
+	type       TEXT    NOT NULL,
+	PRIMARY KEY (source, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX events_by_order ON events (order_id) WHERE order_id <> '';
+CREATE INDEX events_without_order ON events (source, payment) WHERE order_id = '';
+
+-- Callbacks that told a known fact again.
+CREATE TABLE repeats (
+	source   TEXT    NOT NULL,
+	id       TEXT    NOT NULL,
+	callback INTEGER NOT NULL,
+	place    INTEGER NOT NULL,
+	PRIMARY KEY (source, id, callback, place)
+) STRICT, WITHOUT ROWID;
+
+-- Whose payment it is.
+CREATE TABLE payments (
+	source   TEXT NOT NULL,
+	payment  TEXT NOT NULL,
+	order_id TEXT NOT NULL,
+	PRIMARY KEY (source, payment)
+) STRICT, WITHOUT ROWID;
+
+-- The newest state of every order. Version 0 and no state: no change yet.
+CREATE TABLE orders (
+	order_id   TEXT    PRIMARY KEY,
+	shard      INTEGER NOT NULL,
+	version    INTEGER NOT NULL,
+	terms      TEXT,
+	state      TEXT,
+	due_at     INTEGER,
+	updated_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX orders_by_due_at ON orders (due_at) WHERE due_at IS NOT NULL;
+
+-- The journal.
+CREATE TABLE changes (
+	shard    INTEGER NOT NULL,
+	seq      INTEGER NOT NULL,
+	order_id TEXT    NOT NULL,
+	version  INTEGER NOT NULL,
+	state    TEXT    NOT NULL,
+	PRIMARY KEY (shard, seq),
+	UNIQUE (order_id, version)
+) STRICT, WITHOUT ROWID;
+
+-- How far each shard's journal has come. No row: it is empty.
+CREATE TABLE shard_head (
+	shard INTEGER PRIMARY KEY,
+	seq   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE idempotency (
+	key         TEXT    PRIMARY KEY,
+	fingerprint TEXT    NOT NULL,
+	at          INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE told (
+	order_id  TEXT    NOT NULL,
+	version   INTEGER NOT NULL,
+	transport TEXT    NOT NULL,
+	subject   TEXT    NOT NULL,
+	first_at  INTEGER,
+	count     INTEGER NOT NULL,
+	PRIMARY KEY (order_id, version, transport, subject)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,304 @@
+// Package sqlite keeps a ledger in one SQLite file, for one gateway on one
+// machine. It needs no C compiler: modernc.org/sqlite is SQLite in Go.
+//
+// It promises that whatever Update has returned nil for survives the end of the
+// process and of the machine (a write-ahead log that is synced at every commit,
+// synchronous=FULL), that each transaction is seen whole or not at all, and
+// that one process at a time has the ledger open. Deciding what to store is
+// package order's business.
+//
+// The second process is kept out by a lock beside the ledger (its name with
+// "-lock"), not on it, so that the sqlite3 command can still read a running
+// ledger. The kernel drops the lock when the process ends, however it ends.
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/paybell/paybell/order"
+	driver "modernc.org/sqlite"
+)
+
+// Options tune a [Store]. The zero value is what production runs.
+type Options struct {
+	// Synchronous is SQLite's setting of that name. "" means FULL, the only
+	// durable one; the crash test weakens it to prove that it would notice.
+	Synchronous string
+}
+
+var (
+	// ErrNotLedger means that a file is something else than a Paybell ledger.
+	ErrNotLedger = errors.New("sqlite: not a Paybell ledger")
+	// ErrInUse means that another process has the ledger open.
+	ErrInUse = errors.New("sqlite: ledger is in use by another process")
+	// ErrVersion means that a ledger was made for another version of Paybell.
+	ErrVersion = errors.New("sqlite: ledger of another version")
+	// ErrClosed means that the store was closed.
+	ErrClosed = errors.New("sqlite: store is closed")
+)
+
+const (
+	applicationID = 0x50617942 // "PayB", in the file's header
+	schemaVersion = 1
+	readers       = 4
+	// busyTimeout is how long a statement waits for another program, such as
+	// the sqlite3 command, to let go of the file.
+	busyTimeout = time.Second
+)
+
+//go:embed schema.sql
+var schema string
+
+// A Store is an [order.Store], [order.Journal] and [order.Due] in a file. Many
+// goroutines may use it at once.
+type Store struct {
+	epoch string
+	lock  *sql.DB // holds the lock beside the ledger until it is closed
+
+	write  *sql.DB      // of one connection, which is the writer's
+	writer chan *writer // holds the writer while nobody uses it; closed by Close
+
+	read  *sql.DB // of connections that cannot write
+	reads reads
+
+	closing sync.Once
+	closed  error
+}
+
+// Open opens the ledger in the file at path, or makes one where there is no
+// file. Errors wrap ErrNotLedger, ErrInUse or ErrVersion where that is why.
+func Open(ctx context.Context, path string, opts Options) (*Store, error) {
+	s, err := open(ctx, path, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, path string, opts Options) (*Store, error) {
+	path, err := place(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{writer: make(chan *writer, 1)}
+	if err := s.start(ctx, path, opts); err != nil {
+		s.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+// place makes the file at path if there is none, readable by its owner alone
+// (SQLite gives its companions the same mode), and returns its real path, so
+// that every name of it leads to the same lock.
+func place(path string) (string, error) {
+	if err := create(path); err != nil {
+		return "", err
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return "", err
+	}
+	return path, create(path + "-lock")
+}
+
+// create opens no file that exists: closing it would drop the locks that
+// another Store of this process has on it (POSIX, fcntl).
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func (s *Store) start(ctx context.Context, path string, opts Options) (err error) {
+	if s.lock, err = pool(path+"-lock", 1, 0, ""); err != nil {
+		return err
+	}
+	if _, err := s.lock.ExecContext(ctx, "BEGIN EXCLUSIVE"); code(err) == sqliteBusy {
+		return ErrInUse
+	} else if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	if s.write, err = pool(path, 1, busyTimeout, ""); err != nil {
+		return err
+	}
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return fault(err)
+	}
+	if s.epoch, err = prepareFile(ctx, conn, opts); err != nil {
+		return fault(err)
+	}
+	w, err := newWriter(ctx, conn, s.epoch)
+	if err != nil {
+		return fault(err)
+	}
+	s.writer <- w
+	if s.read, err = pool(path, readers, busyTimeout, "&_query_only=1"); err != nil {
+		return err
+	}
+	return prepareAll(ctx, s.read, s.reads.queries())
+}
+
+// pool returns up to limit connections that stay open. The name is a URI,
+// because the driver cuts any other at its first question mark.
+func pool(path string, limit int, busy time.Duration, more string) (*sql.DB, error) {
+	name := url.URL{Scheme: "file", Path: path}
+	connector, err := driver.NewConnector(name.String() + "?_dqs=0&_busy_timeout=" + strconv.FormatInt(busy.Milliseconds(), 10) + more)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(limit)
+	db.SetMaxIdleConns(limit)
+	return db, nil
+}
+
+// prepareFile makes sure that the file is a ledger, brings it into service and
+// returns its epoch.
+func prepareFile(ctx context.Context, conn *sql.Conn, opts Options) (epoch string, err error) {
+	if err := identify(ctx, conn); err != nil {
+		return "", err
+	}
+	if err := configure(ctx, conn, opts); err != nil {
+		return "", err
+	}
+	if err := makeSchema(ctx, conn); err != nil {
+		return "", fmt.Errorf("make a new ledger: %w", err)
+	}
+	var version, shards int
+	if err := conn.QueryRowContext(ctx, `SELECT
+		(SELECT value FROM meta WHERE key = 'schema'),
+		(SELECT value FROM meta WHERE key = 'shards'),
+		(SELECT value FROM meta WHERE key = 'epoch')`).Scan(&version, &shards, &epoch); err != nil {
+		return "", fmt.Errorf("read its description: %w", err)
+	}
+	if version != schemaVersion {
+		return "", fmt.Errorf("%w: its schema is %d, this program's is %d", ErrVersion, version, schemaVersion)
+	}
+	if shards != order.Shards {
+		return "", fmt.Errorf("%w: it has %d shards, this program %d", ErrVersion, shards, order.Shards)
+	}
+	// A process that was killed between writing a commit and syncing it leaves
+	// one that can be read and is not on disk. A checkpoint syncs all there is.
+	if _, err := conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return "", fmt.Errorf("checkpoint: %w", err)
+	}
+	return epoch, nil
+}
+
+// identify reads without changing anything, as the file may be someone else's.
+func identify(ctx context.Context, conn *sql.Conn) error {
+	var id int64
+	var tables int
+	err := conn.QueryRowContext(ctx, "SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id").Scan(&id, &tables)
+	switch {
+	case code(err) == sqliteNotADB:
+		return ErrNotLedger
+	case err != nil:
+		return fmt.Errorf("read its header: %w", err)
+	case id != applicationID && (id != 0 || tables != 0):
+		return ErrNotLedger
+	}
+	return nil
+}
+
+// configure sets what the promise of durability rests on and reads it back: a
+// file system that cannot share memory, for one, silently keeps SQLite from
+// using a write-ahead log.
+func configure(ctx context.Context, conn *sql.Conn, opts Options) error {
+	synchronous := map[string]string{"": "2", "OFF": "0", "NORMAL": "1", "FULL": "2", "EXTRA": "3"}[opts.Synchronous]
+	if synchronous == "" {
+		return fmt.Errorf("unknown synchronous setting %q", opts.Synchronous)
+	}
+	for _, p := range []struct{ name, value string }{
+		{"journal_mode", "wal"},
+		{"synchronous", synchronous},
+		{"fullfsync", "1"}, // on macOS a plain fsync stops at the drive's cache
+		{"checkpoint_fullfsync", "1"},
+		{"foreign_keys", "0"},
+		{"wal_autocheckpoint", "4000"},     // pages: 16 MB between two syncs of the ledger itself
+		{"journal_size_limit", "67108864"}, // what a log keeps that grew under a long read
+		{"cache_size", "-16384"},           // KiB
+	} {
+		if _, err := conn.ExecContext(ctx, "PRAGMA "+p.name+"="+p.value); err != nil {
+			return fmt.Errorf("set %s: %w", p.name, err)
+		}
+		var got string
+		if err := conn.QueryRowContext(ctx, "PRAGMA "+p.name).Scan(&got); err != nil {
+			return fmt.Errorf("read %s: %w", p.name, err)
+		}
+		if got != p.value {
+			return fmt.Errorf("%s is %s and does not become %s", p.name, got, p.value)
+		}
+	}
+	return nil
+}
+
+// makeSchema fills an empty file in one transaction, so that no other
+// beginning of a ledger can ever be found.
+func makeSchema(ctx context.Context, conn *sql.Conn) error {
+	var tables int
+	if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil || tables > 0 {
+		return err
+	}
+	epoch := make([]byte, 16)
+	rand.Read(epoch)
+	_, err := conn.ExecContext(ctx, fmt.Sprintf(`BEGIN IMMEDIATE;
+		PRAGMA application_id = %d;
+		%s
+		INSERT INTO meta (key, value) VALUES
+			('schema', %d), ('shards', %d), ('epoch', '%s'), ('created_at', %d), ('checks', 0);
+		COMMIT`,
+		applicationID, schema, schemaVersion, order.Shards, hex.EncodeToString(epoch), time.Now().UnixMicro()))
+	return err
+}
+
+// Epoch is the random id of this ledger's incarnation.
+func (s *Store) Epoch() string { return s.epoch }
+
+// Close waits for the transaction that is under way, refuses later ones and
+// frees the ledger for another process.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		if w, ok := <-s.writer; ok {
+			close(s.writer)
+			s.closed = w.conn.Close()
+		}
+		s.closed = errors.Join(s.closed, s.release())
+	})
+	return s.closed
+}
+
+// release closes the connections: the lock last, and the writer's after the
+// readers', because the last one to go folds the log into the ledger.
+func (s *Store) release() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.read, s.write, s.lock} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,143 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/paybell/paybell/order"
+)
+
+// A writer is the one connection that writes, with its statements.
+type writer struct {
+	conn   *sql.Conn
+	epoch  string
+	broken error // set once the file cannot be trusted: nothing more is written
+
+	begin, commit, rollback, check         *sql.Stmt
+	claim, claimed                         *sql.Stmt
+	lastCallback, insertCallback           *sql.Stmt
+	insertEvent, repeatEvent               *sql.Stmt
+	payment, linkPayment, adopt            *sql.Stmt
+	load, loadEvents                       *sql.Stmt
+	saveTerms, saveState, advance, journal *sql.Stmt
+	tell                                   *sql.Stmt
+}
+
+func newWriter(ctx context.Context, conn *sql.Conn, epoch string) (*writer, error) {
+	w := &writer{conn: conn, epoch: epoch}
+	return w, prepareAll(ctx, conn, w.queries())
+}
+
+func (w *writer) queries() map[**sql.Stmt]string {
+	return map[**sql.Stmt]string{
+		&w.begin:    `BEGIN IMMEDIATE`,
+		&w.commit:   `COMMIT`,
+		&w.rollback: `ROLLBACK`,
+		&w.check:    `UPDATE meta SET value = value + 1 WHERE key = 'checks'`,
+
+		&w.claim:   `INSERT INTO idempotency (key, fingerprint, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+		&w.claimed: `SELECT fingerprint FROM idempotency WHERE key = ?`,
+
+		&w.lastCallback: `SELECT coalesce(max(id), 0) FROM callbacks`,
+		&w.insertCallback: `INSERT INTO callbacks (id, source, received_at, quarantine, duplicate, body)
+			VALUES (?, ?, ?, ?, ?, ?)`,
+		&w.insertEvent: `INSERT INTO events (source, id, callback, place, order_id, payment, ref, kind, status,
+			amount, currency, method, reason, action_url, at, livemode, type)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		&w.repeatEvent: `INSERT INTO repeats (source, id, callback, place) VALUES (?, ?, ?, ?)`,
+		&w.payment:     `SELECT order_id FROM payments WHERE source = ? AND payment = ?`,
+		&w.linkPayment: `INSERT INTO payments (source, payment, order_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+		&w.adopt: `UPDATE events INDEXED BY events_without_order SET order_id = ?3
+			WHERE source = ?1 AND payment = ?2 AND order_id = ''`,
+
+		&w.load: `SELECT n.key, o.version, o.terms, o.state, o.due_at
+			FROM json_each(?) n JOIN orders o ON o.order_id = n.value`,
+		&w.loadEvents: `SELECT n.key, ` + eventColumns + `
+			FROM json_each(?) n JOIN events e ON e.order_id = n.value AND e.order_id <> ''`,
+
+		&w.saveTerms: `INSERT INTO orders (order_id, shard, version, terms, due_at) VALUES (?, ?, 0, ?, ?)
+			ON CONFLICT DO UPDATE SET terms = excluded.terms, due_at = excluded.due_at
+			WHERE terms IS NOT excluded.terms OR due_at IS NOT excluded.due_at`,
+		&w.saveState: `INSERT INTO orders (order_id, shard, version, terms, due_at, state, updated_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET version = excluded.version, terms = excluded.terms, due_at = excluded.due_at,
+				state = excluded.state, updated_at = excluded.updated_at`,
+		&w.advance: `INSERT INTO shard_head (shard, seq) VALUES (?, ?)
+			ON CONFLICT DO UPDATE SET seq = seq + excluded.seq RETURNING seq`,
+		&w.journal: `INSERT INTO changes (shard, seq, order_id, version, state) VALUES (?, ?, ?, ?, ?)`,
+
+		&w.tell: `INSERT INTO told (order_id, version, transport, subject, first_at, count) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET count = count + excluded.count, first_at = min(first_at, excluded.first_at)`,
+	}
+}
+
+// prepareAll fills in each statement. Whoever closes the connection closes them.
+func prepareAll(ctx context.Context, conn interface {
+	PrepareContext(context.Context, string) (*sql.Stmt, error)
+}, queries map[**sql.Stmt]string) error {
+	for stmt, query := range queries {
+		var err error
+		if *stmt, err = conn.PrepareContext(ctx, query); err != nil {
+			return fmt.Errorf("prepare a statement: %w", err)
+		}
+	}
+	return nil
+}
+
+// Update runs fn in one transaction and returns nil only when what it did is
+// synced to the disk. Transactions run one after another. An error of any call
+// to the Tx undoes the whole transaction, whatever fn makes of it. An empty
+// transaction still writes, so that it proves that writing is possible.
+func (s *Store) Update(ctx context.Context, fn func(order.Tx) error) error {
+	select {
+	case w, ok := <-s.writer:
+		if !ok {
+			return ErrClosed
+		}
+		defer func() { s.writer <- w }()
+		return w.update(ctx, fn)
+	case <-ctx.Done():
+		return fmt.Errorf("sqlite: waiting for the writer: %w", context.Cause(ctx))
+	}
+}
+
+func (w *writer) update(ctx context.Context, fn func(order.Tx) error) (err error) {
+	if w.broken != nil {
+		return w.broken
+	}
+	defer func() {
+		err = fault(err)
+		if code(err) != 0 && broken(code(err)) {
+			w.broken = err
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("sqlite: %w", context.Cause(ctx))
+	}
+	// A context that can end would cost a goroutine per statement, and an end
+	// halfway would save nothing: transactions are short.
+	ctx = context.WithoutCancel(ctx)
+	if _, err := w.begin.ExecContext(ctx); err != nil {
+		return fmt.Errorf("sqlite: begin: %w", err)
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			w.rollback.ExecContext(ctx) // fails where SQLite has rolled back already
+		}
+	}()
+	tx := &tx{writer: w}
+	err = fn(tx)
+	if err == nil {
+		err = tx.finish(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := w.commit.ExecContext(ctx); err != nil {
+		return fmt.Errorf("sqlite: commit: %w", err)
+	}
+	committed = true
+	return nil
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// check says all that is wrong with a decoded configuration, and normalises
+// its addresses. What keys and secrets must be like is for package auth and the
+// providers to say.
+func (c *config) check() []mistake {
+	k := checker{config: c}
+	k.addresses()
+	k.storage()
+	k.origins()
+	k.auth()
+	k.sources()
+	return k.mistakes
+}
+
+type checker struct {
+	*config
+	mistakes []mistake
+}
+
+// mistakef notes what is wrong with the value at a path, where that or the
+// nearest thing around it was set.
+func (k *checker) mistakef(path, format string, args ...any) {
+	m := mistake{at: k.file, text: path + " " + fmt.Sprintf(format, args...)}
+	for at := path; at != ""; {
+		if from, ok := k.from[at]; ok {
+			m.line = from.line
+			if m.at = place(k.file, from.line); from.line == 0 {
+				m.at = from.variables[0]
+			}
+			break
+		}
+		at = at[:max(0, strings.LastIndexAny(at, ".["))]
+	}
+	k.mistakes = append(k.mistakes, m)
+}
+
+// shown quotes a value that was written as it is. What came out of a variable
+// may be secret.
+func (k *checker) shown(path, value string) string {
+	if len(k.from[path].variables) > 0 {
+		return "the value of " + strings.Join(k.from[path].variables, ", ")
+	}
+	return strconv.Quote(value)
+}
+
+const maxDrain = 10 * time.Minute
+
+func (k *checker) addresses() {
+	for path, address := range map[string]string{"listen": k.Listen, "admin": k.Admin} {
+		if err := checkAddress(address); err != nil {
+			k.mistakef(path, "%v", err)
+		}
+	}
+	if k.Listen == k.Admin && !strings.HasSuffix(k.Listen, ":0") {
+		k.mistakef("admin", "is the same address as listen; the operator's pages must not be public")
+	}
+	if k.PublicURL != "" {
+		normal, err := checkPublicURL(k.PublicURL)
+		if err != nil {
+			k.mistakef("public_url", "%v", err)
+		}
+		k.PublicURL = normal
+	}
+	if (k.TLS.Cert == "") != (k.TLS.Key == "") {
+		k.mistakef("tls", "needs both cert and key")
+	}
+	if k.Drain < 0 || k.Drain > maxDrain {
+		k.mistakef("drain", "must be from 0s to %v", maxDrain)
+	}
+}
+
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.New("is not HOST:PORT, such as 127.0.0.1:8080 or :8080")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errors.New("has a port that is not a number up to 65535")
+	}
+	return nil
+}
+
+func checkPublicURL(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || strings.ContainsAny(text, "?#") {
+		return "", errors.New("is not an address such as https://pay.example.com")
+	}
+	return strings.TrimRight(text, "/"), nil
+}
+
+func (k *checker) storage() {
+	scheme, rest, _ := strings.Cut(k.Ledger, ":")
+	switch {
+	case scheme == "postgres" || scheme == "postgresql":
+		k.mistakef("ledger", "names a PostgreSQL database; this build keeps its ledger in SQLite only: write sqlite:PATH")
+	case scheme != "sqlite" || rest == "":
+		k.mistakef("ledger", "is not sqlite:PATH, such as sqlite:/var/lib/paybell/paybell.db")
+	}
+	if k.Bus != "" {
+		k.mistakef("bus", "is for gateways of many nodes; this version runs one node: leave it out")
+	}
+}
+
+func (k *checker) origins() {
+	var normal []string
+	for i, text := range k.Origins {
+		path := fmt.Sprintf("origins[%d]", i)
+		if _, ok := k.from[path]; !ok {
+			path = "origins" // a variable set the whole list
+		}
+		origin, err := normalOrigin(text)
+		if err != nil {
+			k.mistakef(path, "%s %v", k.shown(path, text), err)
+		}
+		if !slices.Contains(normal, origin) {
+			normal = append(normal, origin)
+		}
+	}
+	k.Origins = normal
+}
+
+// normalOrigin returns an origin as browsers send it (RFC 6454 section 6.2):
+// scheme, host and port in lower case, without the scheme's own port.
+func normalOrigin(text string) (string, error) {
+	if text == "*" || text == "null" || strings.Contains(text, "*") {
+		return "", errors.New("would let in pages of strangers; name each origin exactly")
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		return "", errors.New("is not scheme://host[:port], such as https://shop.example.com")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return "", errors.New("must begin with https:// or http://")
+	case u.User != nil || u.Path != "" && u.Path != "/" || strings.ContainsAny(text, "?#"):
+		return "", errors.New("must end after the host and port")
+	}
+	for i := range len(u.Host) {
+		if u.Host[i] <= ' ' || u.Host[i] > '~' {
+			return "", errors.New("must be written as browsers send it, with xn-- names for letters beyond ASCII")
+		}
+	}
+	host := strings.ToLower(u.Host)
+	if port := u.Port(); port == "" || port == map[string]string{"https": "443", "http": "80"}[u.Scheme] {
+		host = strings.TrimSuffix(strings.TrimSuffix(host, port), ":")
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", errors.New("has a port above 65535")
+	}
+	return u.Scheme + "://" + host, nil
+}
+
+func (k *checker) auth() {
+	if len(k.Auth.Keys) == 0 {
+		k.mistakef("auth.keys", "is missing: without a key no token could be checked, and nobody could watch an order")
+	}
+	for i, key := range k.Auth.APIKeys {
+		if strings.TrimSpace(string(key)) == "" {
+			k.mistakef(fmt.Sprintf("auth.api_keys[%d]", i), "is empty")
+		}
+	}
+}
+
+var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+func (k *checker) sources() {
+	if len(k.Sources) == 0 {
+		k.mistakef("sources", "is missing: without a source no provider could tell of a payment")
+	}
+	for _, name := range sortedKeys(k.Sources) {
+		path := "sources." + name
+		if !sourceName.MatchString(name) {
+			k.mistakef("sources", "has a source %s, a name that is not 1 to 64 of a-z, 0-9, - and _, a letter or digit first", showKey(name))
+			continue
+		}
+		if name == backendSource {
+			k.mistakef(path, "has the name that events of the merchant's own backend have; choose another")
+		}
+		k.source(path, k.Sources[name])
+	}
+}
+
+func (k *checker) source(path string, s sourceConfig) {
+	p, ok := providers[s.Provider]
+	if s.Provider == "" {
+		k.mistakef(path, "has no provider; there are %s", strings.Join(sortedKeys(providers), ", "))
+		return
+	}
+	if !ok {
+		at := path + ".provider"
+		k.mistakef(at, "%s is not a provider%s", k.shown(at, s.Provider), hintOr(s.Provider, sortedKeys(providers)))
+		return
+	}
+	if len(s.Secrets)+len(s.PublicKeys) == 0 {
+		k.mistakef(path, "has no secrets: anybody could say that an order is paid; name the secret as ${VARIABLE} or file:PATH")
+	}
+	for i, secret := range s.Secrets {
+		if strings.TrimSpace(string(secret)) == "" {
+			k.mistakef(fmt.Sprintf("%s.secrets[%d]", path, i), "is empty")
+		}
+	}
+	if s.Tolerance < 0 {
+		k.mistakef(path+".tolerance", "is negative")
+	}
+	for key, line := range k.given(path) {
+		if !slices.Contains(p.takes, key) {
+			k.mistakes = append(k.mistakes, mistake{at: place(k.file, line), line: line, text: fmt.Sprintf(
+				"%s.%s is not for provider %s, which takes %s", path, key, s.Provider, strings.Join(p.takes, ", "))})
+		}
+	}
+}
+
+// given returns the keys that were written right below a path, and their lines.
+func (k *checker) given(path string) map[string]int {
+	keys := map[string]int{}
+	for at, from := range k.from {
+		if key, ok := strings.CutPrefix(at, path+"."); ok && !strings.ContainsAny(key, ".[") && key != "provider" {
+			keys[key] = from.line
+		}
+	}
+	return keys
+}
+
+// hintOr names what was meant, or else all there is.
+func hintOr(given string, names []string) string {
+	if hint := didYouMean(given, names); hint != "" {
+		return hint
+	}
+	return "; there are " + strings.Join(names, ", ")
+}

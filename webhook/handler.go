@@ -1,0 +1,289 @@
+// Package webhook takes payment providers' webhooks in. It promises that
+// nothing of a request is believed before its sender is proved, that what it
+// answers 2xx is durable, and that each event counts once however often it is
+// sent. What each provider signs and says is the business of the packages below
+// it; keeping events is package order's.
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/paybell/paybell/internal/problem"
+	"github.com/paybell/paybell/order"
+)
+
+// A Source is one configured account at a provider. Its address is
+// /webhooks/{name}.
+type Source struct {
+	Name     string
+	Provider Provider
+}
+
+// A Recorder keeps callbacks and their events. It returns once they are durable.
+type Recorder interface {
+	Record(ctx context.Context, c order.Callback, events []order.Event) (order.Receipt, error)
+}
+
+// A MediaTyper is a Provider whose sender posts something else than JSON.
+type MediaTyper interface {
+	// MediaTypes are those that are accepted, without parameters.
+	MediaTypes() []string
+}
+
+// An Outcome is what became of a request, for metrics and logs.
+type Outcome string
+
+// The outcomes.
+const (
+	Accepted    Outcome = "accepted"    // at least one event was new
+	Duplicate   Outcome = "duplicate"   // all events were known
+	Ignored     Outcome = "ignored"     // verified, kept, and nothing to an order
+	Quarantined Outcome = "quarantined" // verified and unreadable: a person must look
+	Unverified  Outcome = "unverified"  // the sender is not proved
+	Refused     Outcome = "refused"     // not a webhook by its form
+	Unavailable Outcome = "unavailable" // the ledger cannot commit
+)
+
+// Options tune a [Handler]. The zero value is what production runs.
+type Options struct {
+	// BaseURL is the public scheme and host, for providers that sign the URL.
+	// Empty: taken from the request.
+	BaseURL string
+
+	// BodyTimeout is how long a body may take to arrive. 0 means 10 s.
+	BodyTimeout time.Duration
+
+	// Observe is told of every request to a known source. nil: nobody is told.
+	Observe func(source string, outcome Outcome, took time.Duration)
+
+	Now func() time.Time // nil means time.Now
+	Log *slog.Logger     // nil means slog.Default
+}
+
+// maxBody bounds a webhook's body. The largest that providers send are about
+// 100 KB.
+const maxBody = 1 << 20
+
+// A Handler answers POST /webhooks/{source}.
+type Handler struct {
+	sources map[string]Provider
+	ledger  Recorder
+	opts    Options
+}
+
+// NewHandler returns a handler for the sources, which records in ledger.
+func NewHandler(sources []Source, ledger Recorder, opts Options) *Handler {
+	if opts.BodyTimeout == 0 {
+		opts.BodyTimeout = 10 * time.Second
+	}
+	if opts.Observe == nil {
+		opts.Observe = func(string, Outcome, time.Duration) {}
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	h := &Handler{sources: map[string]Provider{}, ledger: ledger, opts: opts}
+	for _, s := range sources {
+		h.sources[s.Name] = s.Provider
+	}
+	return h
+}
+
+// ServeHTTP answers one request. It must be registered with the source's name
+// as the path value "source".
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	name := r.PathValue("source")
+	provider, ok := h.sources[name]
+	if !ok {
+		unknownSource.Write(w)
+		return
+	}
+	outcome := h.serve(w, r, name, provider)
+	h.opts.Observe(name, outcome, time.Since(began))
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, provider Provider) Outcome {
+	log := h.opts.Log.With("source", name)
+	if p, refused := refuse(w, r, provider); refused {
+		log.Info("webhook refused", "why", p.Name)
+		p.Write(w)
+		return Refused
+	}
+	body, p, ok := h.read(w, r)
+	if !ok {
+		log.Info("webhook refused", "why", p.Name)
+		p.Write(w)
+		return Refused
+	}
+	request := Request{Method: r.Method, URL: h.url(r), Header: r.Header, Body: body, At: h.opts.Now()}
+	events, err := provider.Open(request)
+	if err == nil {
+		err = stamp(events, name)
+	}
+	if err != nil && !errors.Is(err, ErrUnreadable) {
+		log.Warn("webhook not verified", "why", err)
+		unverified(err).Write(w)
+		return Unverified
+	}
+	callback := order.Callback{Source: name, ReceivedAt: request.At.UTC(), Body: Mask(body)}
+	if err != nil {
+		log.Error("webhook quarantined", "why", err)
+		callback.Quarantine, events = err.Error(), nil
+	}
+	receipt, recordErr := h.ledger.Record(r.Context(), callback, events)
+	if recordErr != nil {
+		log.Error("webhook not recorded", "err", recordErr)
+		unavailable.Write(w)
+		return Unavailable
+	}
+	answer(w, provider, request)
+	return outcome(err, events, receipt)
+}
+
+// stamp gives events the source that told them, and checks their form.
+func stamp(events []order.Event, source string) error {
+	for i := range events {
+		events[i].Source = source
+		if err := events[i].Check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnreadable, err)
+		}
+	}
+	return nil
+}
+
+func outcome(err error, events []order.Event, receipt order.Receipt) Outcome {
+	switch {
+	case err != nil:
+		return Quarantined
+	case receipt.Fresh == 0 && len(events) > 0:
+		return Duplicate
+	}
+	for _, e := range events {
+		if e.Kind != order.KindNote {
+			return Accepted
+		}
+	}
+	return Ignored
+}
+
+// answer says what the provider wants to hear.
+func answer(w http.ResponseWriter, provider Provider, r Request) {
+	status, contentType, body := http.StatusOK, "application/json", []byte("{\"received\":true}\n")
+	if a, ok := provider.(Answerer); ok {
+		status, contentType, body = a.Answer(r)
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(body)
+}
+
+// refuse says whether a request is no webhook by its method or headers.
+func refuse(w http.ResponseWriter, r *http.Request, provider Provider) (problem.Problem, bool) {
+	switch {
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		return wrongMethod, true
+	case r.Header.Get("Content-Encoding") != "" && !strings.EqualFold(r.Header.Get("Content-Encoding"), "identity"):
+		return compressed, true
+	case !mediaTypeFits(r.Header, provider):
+		return wrongType, true
+	case len(r.TransferEncoding) > 0 || r.ContentLength < 0:
+		// net/http lets Transfer-Encoding win over Content-Length and drops the
+		// latter; a proxy in front may have read them the other way round.
+		w.Header().Set("Connection", "close")
+		return noLength, true
+	case r.ContentLength > maxBody:
+		w.Header().Set("Connection", "close")
+		return tooLarge, true
+	}
+	return problem.Problem{}, false
+}
+
+// mediaTypeFits lets a missing type pass: the body decides what it is.
+func mediaTypeFits(header http.Header, provider Provider) bool {
+	values := header.Values("Content-Type")
+	if len(values) == 0 {
+		return true
+	}
+	given, _, err := mime.ParseMediaType(values[0])
+	if err != nil || len(values) > 1 {
+		return false
+	}
+	if p, ok := provider.(MediaTyper); ok {
+		for _, accepted := range p.MediaTypes() {
+			if given == accepted {
+				return true
+			}
+		}
+		return false
+	}
+	return given == "application/json" || strings.HasPrefix(given, "application/") && strings.HasSuffix(given, "+json")
+}
+
+// read takes the whole body in, within its time. What came of a body that broke
+// off is not looked at.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, problem.Problem, bool) {
+	controller := http.NewResponseController(w)
+	if err := controller.SetReadDeadline(time.Now().Add(h.opts.BodyTimeout)); err != nil {
+		h.opts.Log.Error("no read deadlines on this connection", "err", err)
+		return nil, unavailable, false
+	}
+	body := make([]byte, 0, r.ContentLength+1)
+	body, err := readInto(body, http.MaxBytesReader(w, r.Body, maxBody))
+	if err == nil {
+		err = controller.SetReadDeadline(time.Time{})
+	}
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		return nil, tooLarge, false
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return nil, tooSlow, false
+	case err != nil || int64(len(body)) != r.ContentLength:
+		return nil, brokenOff, false
+	}
+	return body, problem.Problem{}, true
+}
+
+// readInto is io.ReadAll into a buffer that is large enough from the start.
+func readInto(b []byte, r io.Reader) ([]byte, error) {
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+	}
+}
+
+// url is the address as the provider called it.
+func (h *Handler) url(r *http.Request) string {
+	base := h.opts.BaseURL
+	if base == "" {
+		base = "http://" + r.Host
+		if r.TLS != nil {
+			base = "https://" + r.Host
+		}
+	}
+	return base + r.URL.RequestURI()
+}

@@ -55,3 +55,9 @@ func (s *Store) Plans(t *testing.T) (plans []string) {
 	}
 	return plans
 }
+
+// ReaderWrites tries to write where only reading is allowed.
+func (s *Store) ReaderWrites() error {
+	_, err := s.read.Exec("UPDATE meta SET value = 'x' WHERE key = 'epoch'")
+	return err
+}

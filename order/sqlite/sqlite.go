@@ -37,6 +37,11 @@ type Options struct {
 	// Synchronous is SQLite's setting of that name. "" means FULL, the only
 	// durable one; the crash test weakens it to prove that it would notice.
 	Synchronous string
+
+	// NewEpoch begins a new incarnation of the ledger. It is for the first start
+	// on a backup: clients may have seen versions that it does not have, and
+	// under the old epoch they would take no others for new.
+	NewEpoch bool
 }
 
 var (
@@ -132,7 +137,8 @@ func create(path string) error {
 }
 
 func (s *Store) start(ctx context.Context, path string, opts Options) (err error) {
-	if s.lock, err = pool(path+"-lock", 1, 0, ""); err != nil {
+	// Without a file for its journal, as nothing is ever written under the lock.
+	if s.lock, err = pool(path+"-lock", 1, 0, "&_journal_mode=MEMORY"); err != nil {
 		return err
 	}
 	if _, err := s.lock.ExecContext(ctx, "BEGIN EXCLUSIVE"); code(err) == sqliteBusy {
@@ -147,18 +153,19 @@ func (s *Store) start(ctx context.Context, path string, opts Options) (err error
 	if err != nil {
 		return fault(err)
 	}
-	if s.epoch, err = prepareFile(ctx, conn, opts); err != nil {
-		return fault(err)
-	}
-	w, err := newWriter(ctx, conn, s.epoch)
+	w, err := newWriter(ctx, conn, opts)
 	if err != nil {
-		return fault(err)
+		return errors.Join(fault(err), conn.Close())
+	}
+	s.epoch = w.epoch
+	if s.read, err = pool(path, readers, busyTimeout, "&_query_only=1"); err == nil {
+		err = prepareAll(ctx, s.read, s.reads.queries())
+	}
+	if err != nil {
+		return errors.Join(fault(err), w.close())
 	}
 	s.writer <- w
-	if s.read, err = pool(path, readers, busyTimeout, "&_query_only=1"); err != nil {
-		return err
-	}
-	return prepareAll(ctx, s.read, s.reads.queries())
+	return nil
 }
 
 // pool returns up to limit connections that stay open. The name is a URI,
@@ -199,6 +206,12 @@ func prepareFile(ctx context.Context, conn *sql.Conn, opts Options) (epoch strin
 	}
 	if shards != order.Shards {
 		return "", fmt.Errorf("%w: it has %d shards, this program %d", ErrVersion, shards, order.Shards)
+	}
+	if opts.NewEpoch {
+		epoch = newEpoch()
+		if _, err := conn.ExecContext(ctx, "UPDATE meta SET value = ? WHERE key = 'epoch'", epoch); err != nil {
+			return "", fmt.Errorf("begin a new epoch: %w", err)
+		}
 	}
 	// A process that was killed between writing a commit and syncing it leaves
 	// one that can be read and is not on disk. A checkpoint syncs all there is.
@@ -263,16 +276,20 @@ func makeSchema(ctx context.Context, conn *sql.Conn) error {
 	if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil || tables > 0 {
 		return err
 	}
-	epoch := make([]byte, 16)
-	rand.Read(epoch)
 	_, err := conn.ExecContext(ctx, fmt.Sprintf(`BEGIN IMMEDIATE;
 		PRAGMA application_id = %d;
 		%s
 		INSERT INTO meta (key, value) VALUES
 			('schema', %d), ('shards', %d), ('epoch', '%s'), ('created_at', %d), ('checks', 0);
 		COMMIT`,
-		applicationID, schema, schemaVersion, order.Shards, hex.EncodeToString(epoch), time.Now().UnixMicro()))
+		applicationID, schema, schemaVersion, order.Shards, newEpoch(), time.Now().UnixMicro()))
 	return err
+}
+
+func newEpoch() string {
+	epoch := make([]byte, 16)
+	rand.Read(epoch) // never fails
+	return hex.EncodeToString(epoch)
 }
 
 // Epoch is the random id of this ledger's incarnation.
@@ -284,7 +301,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		if w, ok := <-s.writer; ok {
 			close(s.writer)
-			s.closed = w.conn.Close()
+			s.closed = w.close()
 		}
 		s.closed = errors.Join(s.closed, s.release())
 	})

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/paybell/paybell/order"
@@ -24,7 +25,12 @@ type writer struct {
 	tell                                   *sql.Stmt
 }
 
-func newWriter(ctx context.Context, conn *sql.Conn, epoch string) (*writer, error) {
+// newWriter makes sure that conn leads to a ledger and takes it over.
+func newWriter(ctx context.Context, conn *sql.Conn, opts Options) (*writer, error) {
+	epoch, err := prepareFile(ctx, conn, opts)
+	if err != nil {
+		return nil, err
+	}
 	w := &writer{conn: conn, epoch: epoch}
 	return w, prepareAll(ctx, conn, w.queries())
 }
@@ -72,7 +78,17 @@ func (w *writer) queries() map[**sql.Stmt]string {
 	}
 }
 
-// prepareAll fills in each statement. Whoever closes the connection closes them.
+// close closes the statements first: database/sql does not know of those that
+// were prepared on a single connection, and SQLite keeps the file open for them.
+func (w *writer) close() error {
+	var errs []error
+	for stmt := range w.queries() {
+		errs = append(errs, (*stmt).Close())
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}
+
+// prepareAll fills in each statement.
 func prepareAll(ctx context.Context, conn interface {
 	PrepareContext(context.Context, string) (*sql.Stmt, error)
 }, queries map[**sql.Stmt]string) error {

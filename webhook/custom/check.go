@@ -8,7 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/paybell/paybell/webhook"
 )
 
 // The checks of a configuration. Each error names the field and the mend; the
@@ -93,7 +94,7 @@ func (s *Timestamp) check(v *Verify, t template) error {
 		return errors.New("custom: verify.timestamp is not signed, so that anybody could change it: put {timestamp} into verify.signed, or take it out")
 	}
 	if s.Tolerance == 0 {
-		s.Tolerance = 5 * time.Minute
+		s.Tolerance = webhook.DefaultTolerance
 	}
 	if s.Header != "" {
 		if err := headerName("verify.timestamp.header", s.Header); err != nil {

@@ -105,10 +105,10 @@ func TestNewRefusesKeys(t *testing.T) {
 	}{
 		"no secret":               {algorithm("hmac-sha256", ""), nil, nil, "no secrets"},
 		"no public key":           {algorithm("ed25519", ""), nil, nil, "no public_keys"},
-		"empty secret":            {algorithm("hmac-sha256", ""), []string{secret, ""}, nil, "secret 2 has 0 bytes"},
+		"empty secret":            {algorithm("hmac-sha256", ""), []string{secret, ""}, nil, "secret 2 is empty"},
 		"short secret":            {algorithm("hmac-sha256", ""), []string{"0123456789abcde"}, nil, "has 15 bytes"},
 		"short in hex":            {algorithm("hmac-sha256", "hex"), []string{"0123456789abcdef0123456789abcd"}, nil, "has 15 bytes"},
-		"repetition":              {algorithm("hmac-sha256", ""), []string{"xxxxxxxxxxxxxxxxxxxxxxxx"}, nil, "repeats a few characters"},
+		"repetition":              {algorithm("hmac-sha256", ""), []string{"xxxxxxxxxxxxxxxxxxxxxxxx"}, nil, "placeholder"},
 		"text for hex":            {algorithm("hmac-sha256", "hex"), []string{secret}, nil, "is not hex"},
 		"text for base64":         {algorithm("hmac-sha256", "base64"), []string{secret}, nil, "is not base64"},
 		"public key for HMAC":     {algorithm("hmac-sha256", ""), []string{secret}, []string{"k"}, "public_keys have no use"},

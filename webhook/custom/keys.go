@@ -19,6 +19,8 @@ import (
 	"hash"
 	"math/big"
 	"strings"
+
+	"github.com/paybell/paybell/webhook"
 )
 
 // macs are the algorithms with shared secrets.
@@ -36,14 +38,8 @@ const algorithms = "hmac-sha256, hmac-sha512, hmac-sha1, rsa-sha256, rsa-pss-sha
 // A key says whether it signed a text.
 type key func(text, signature []byte) bool
 
-func mac(newHash func() hash.Hash, secret, text []byte) []byte {
-	h := hmac.New(newHash, secret)
-	h.Write(text)
-	return h.Sum(nil)
-}
-
 func secretKey(newHash func() hash.Hash, secret []byte) key {
-	return func(text, signature []byte) bool { return hmac.Equal(signature, mac(newHash, secret, text)) }
+	return func(text, signature []byte) bool { return hmac.Equal(signature, webhook.HMAC(newHash, secret, text)) }
 }
 
 // publicKey returns the key of one of the other algorithms. form is how an
@@ -140,7 +136,10 @@ func parsePublic(algorithm, text string) (any, error) {
 // parseSecret returns the bytes of a secret, or what is wrong with it and how to
 // mend it.
 func parseSecret(s, encoding string) ([]byte, error) {
-	const mend = "; let the sender make a longer one, or make one with: openssl rand -hex 32"
+	const mend = "have the sender make another, or make one with: openssl rand -hex 32"
+	if err := webhook.CheckSecret(s, 0, mend); err != nil {
+		return nil, err
+	}
 	secret, err := []byte(s), error(nil)
 	switch encoding {
 	case "hex":
@@ -152,14 +151,7 @@ func parseSecret(s, encoding string) ([]byte, error) {
 		return nil, fmt.Errorf("is not %s: see verify.secret_encoding", encoding)
 	}
 	if len(secret) < minSecretBytes {
-		return nil, fmt.Errorf("has %d bytes, fewer than %d%s", len(secret), minSecretBytes, mend)
-	}
-	different := map[byte]bool{}
-	for _, b := range secret {
-		different[b] = true
-	}
-	if len(different) < 6 {
-		return nil, errors.New("repeats a few characters, which anybody could guess" + mend)
+		return nil, fmt.Errorf("has %d bytes, fewer than %d; %s", len(secret), minSecretBytes, mend)
 	}
 	return secret, nil
 }

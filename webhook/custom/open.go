@@ -76,7 +76,7 @@ func (p *Provider) addKeys(secrets, publicKeys []string) error {
 		}
 		p.keys = append(p.keys, secretKey(newHash, secret))
 		if p.sign == nil {
-			p.sign = func(text []byte) []byte { return mac(newHash, secret, text) }
+			p.sign = func(text []byte) []byte { return webhook.HMAC(newHash, secret, text) }
 		}
 	}
 	for i, s := range publicKeys {
@@ -118,7 +118,7 @@ func (p *Provider) Open(r webhook.Request) ([]order.Event, error) {
 
 // prove checks time and signature, and returns the signed id, if there is one.
 func (p *Provider) prove(r webhook.Request) (id string, err error) {
-	value, err := oneHeader(r.Header, p.verify.Header)
+	value, err := webhook.Header(r.Header, p.verify.Header)
 	if err != nil {
 		return "", err
 	}
@@ -127,7 +127,7 @@ func (p *Provider) prove(r webhook.Request) (id string, err error) {
 		return "", err
 	}
 	if name := p.verify.Timestamp.Header; name != "" {
-		if timestamp, err = oneHeader(r.Header, name); err != nil {
+		if timestamp, err = webhook.Header(r.Header, name); err != nil {
 			return "", err
 		}
 	}
@@ -137,7 +137,7 @@ func (p *Provider) prove(r webhook.Request) (id string, err error) {
 		}
 	}
 	if name := p.verify.ID.Header; name != "" {
-		if id, err = oneHeader(r.Header, name); err != nil {
+		if id, err = webhook.Header(r.Header, name); err != nil {
 			return "", err
 		}
 		if err := p.signed.holds(id); err != nil {
@@ -224,21 +224,5 @@ func (p *Provider) timely(timestamp string, now time.Time) error {
 	if err != nil || at.IsZero() {
 		return errors.New("timestamp is missing or not of the configured unit")
 	}
-	switch age := now.Sub(at); {
-	case age > t.Tolerance:
-		return errors.New("timestamp is too old; a clock may be wrong, or the request is a replay")
-	case age < -t.Tolerance:
-		return errors.New("timestamp is in the future; a clock is wrong")
-	}
-	return nil
-}
-
-func oneHeader(h http.Header, name string) (string, error) {
-	switch values := h.Values(name); len(values) {
-	case 0:
-		return "", fmt.Errorf("no header %s", name)
-	case 1:
-		return values[0], nil
-	}
-	return "", fmt.Errorf("more than one header %s", name)
+	return webhook.CheckWindow(at, now, t.Tolerance)
 }

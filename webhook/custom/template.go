@@ -101,7 +101,7 @@ func (t template) fill(s signing) ([]byte, error) {
 		case "url":
 			text = append(text, s.url...)
 		case "header":
-			value, err := oneHeader(s.Header, p.name)
+			value, err := webhook.Header(s.Header, p.name)
 			if err != nil {
 				return nil, err
 			}

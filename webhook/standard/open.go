@@ -10,13 +10,12 @@ package standard
 
 import (
 	"crypto/ed25519"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ type Options struct {
 	// [ReadEvent] looks.
 	Order string
 	// Tolerance is how far a request's time may be off, in the past and in the
-	// future. 0 means 5 min, which is what the specification's libraries use.
+	// future. 0 means [webhook.DefaultTolerance], as in the specification's libraries.
 	Tolerance time.Duration
 }
 
@@ -55,7 +54,7 @@ type Provider struct {
 func New(o Options) (*Provider, error) {
 	p := &Provider{tolerance: o.Tolerance}
 	if p.tolerance == 0 {
-		p.tolerance = 5 * time.Minute
+		p.tolerance = webhook.DefaultTolerance
 	}
 	if p.tolerance < 0 {
 		return nil, errors.New("standard: tolerance is negative: leave it out for 5m")
@@ -119,11 +118,14 @@ func (p *Provider) verify(r webhook.Request) (string, error) {
 	if strings.Contains(id, ".") {
 		return "", errors.New("id has a dot")
 	}
-	if err := p.timely(timestamp, r.At); err != nil {
+	at, err := webhook.ParseUnix(timestamp)
+	if err != nil {
 		return "", err
 	}
-	signed := signedText(id, timestamp, r.Body)
-	if !p.signedBy(signatures, signed) {
+	if err := webhook.CheckWindow(at, r.At, p.tolerance); err != nil {
+		return "", err
+	}
+	if !p.signedBy(signatures, signedText(id, timestamp, r.Body)) {
 		return "", errors.New("no signature matches; the secret is another, or the body was changed on the way")
 	}
 	return id, nil
@@ -132,52 +134,23 @@ func (p *Provider) verify(r webhook.Request) (string, error) {
 // headers returns what the one family of headers says that the request has.
 func headers(h http.Header) (id, timestamp, signatures string, err error) {
 	family := ownPrefix
-	for _, suffix := range suffixes {
-		if len(h[svixPrefix+suffix]) > 0 {
-			family = svixPrefix
-		}
+	if slices.ContainsFunc(suffixes, func(suffix string) bool { return len(h[svixPrefix+suffix]) > 0 }) {
+		family = svixPrefix
 	}
 	var values [3]string
 	for i, suffix := range suffixes {
 		if family == svixPrefix && len(h[ownPrefix+suffix]) > 0 {
 			return "", "", "", errors.New("both webhook- and svix- headers")
 		}
-		switch sent := h[family+suffix]; {
-		case len(sent) == 0:
-			return "", "", "", fmt.Errorf("no header %s", strings.ToLower(family+suffix))
-		case len(sent) > 1:
-			return "", "", "", fmt.Errorf("more than one header %s", strings.ToLower(family+suffix))
-		default:
-			values[i] = sent[0]
+		if values[i], err = webhook.Header(h, family+suffix); err != nil {
+			return "", "", "", err
 		}
 	}
 	return values[0], values[1], values[2], nil
 }
 
-// timely refuses a time outside the window on either side. A time that is not
-// plain digits is refused too, because ParseInt would take a sign.
-func (p *Provider) timely(timestamp string, now time.Time) error {
-	if strings.Trim(timestamp, "0123456789") != "" || len(timestamp) > 12 {
-		return errors.New("timestamp is not a number of seconds")
-	}
-	seconds, err := strconv.ParseInt(timestamp, 10, 64)
-	if err != nil {
-		return errors.New("timestamp is not a number of seconds")
-	}
-	switch age := now.Sub(time.Unix(seconds, 0)); {
-	case age > p.tolerance:
-		return errors.New("timestamp is too old; a clock may be wrong, or the request is a replay")
-	case age < -p.tolerance:
-		return errors.New("timestamp is in the future; a clock is wrong")
-	}
-	return nil
-}
-
 func signedText(id, timestamp string, body []byte) []byte {
-	text := make([]byte, 0, len(id)+len(timestamp)+len(body)+2)
-	text = append(append(text, id...), '.')
-	text = append(append(text, timestamp...), '.')
-	return append(text, body...)
+	return append([]byte(id+"."+timestamp+"."), body...)
 }
 
 // maxSignatures is how many signatures of a request are tried. A sender that
@@ -188,6 +161,7 @@ const maxSignatures = 16
 // Versions other than v1 and v1a are somebody else's.
 func (p *Provider) signedBy(signatures string, text []byte) bool {
 	list := strings.Fields(signatures)
+	var symmetric [][]byte
 	for _, entry := range list[:min(len(list), maxSignatures)] {
 		version, encoded, _ := strings.Cut(entry, ",")
 		signature, err := base64.StdEncoding.Strict().DecodeString(encoded)
@@ -196,11 +170,7 @@ func (p *Provider) signedBy(signatures string, text []byte) bool {
 		}
 		switch version {
 		case "v1":
-			for _, secret := range p.secrets {
-				if hmac.Equal(signature, mac(secret, text)) {
-					return true
-				}
-			}
+			symmetric = append(symmetric, signature)
 		case "v1a":
 			for _, key := range p.keys {
 				if ed25519.Verify(key, text, signature) {
@@ -209,35 +179,26 @@ func (p *Provider) signedBy(signatures string, text []byte) bool {
 			}
 		}
 	}
-	return false
-}
-
-func mac(secret, text []byte) []byte {
-	h := hmac.New(sha256.New, secret)
-	h.Write(text)
-	return h.Sum(nil)
+	return webhook.SignedBy(sha256.New, p.secrets, symmetric, text)
 }
 
 // parseSecret returns the bytes of a secret, or what is wrong with it and how
 // to mend it.
 func parseSecret(s string) ([]byte, error) {
-	const mend = "; make one with: echo whsec_$(openssl rand -base64 32)"
-	encoded := strings.TrimPrefix(s, "whsec_")
-	if encoded == "" {
-		return nil, errors.New("is empty" + mend)
-	}
+	const mend = "make one with: echo whsec_$(openssl rand -base64 32)"
 	if strings.HasPrefix(s, "whsk_") || strings.HasPrefix(s, "whpk_") {
 		return nil, errors.New("is an Ed25519 key: of such a sender give the public key (whpk_) in public_keys")
 	}
+	encoded := strings.TrimPrefix(s, "whsec_")
+	if err := webhook.CheckSecret(encoded, 0, mend); err != nil {
+		return nil, err
+	}
 	secret, err := decode(encoded)
 	if err != nil {
-		return nil, errors.New("is not whsec_ and base64" + mend)
+		return nil, errors.New("is not whsec_ and base64; " + mend)
 	}
 	if len(secret) < 24 || len(secret) > 64 {
-		return nil, fmt.Errorf("has %d bytes, not 24 to 64%s", len(secret), mend)
-	}
-	if placeholder(encoded, secret) {
-		return nil, errors.New("is a placeholder, which anybody could guess" + mend)
+		return nil, fmt.Errorf("has %d bytes, not 24 to 64; %s", len(secret), mend)
 	}
 	return secret, nil
 }
@@ -245,24 +206,4 @@ func parseSecret(s string) ([]byte, error) {
 // decode reads base64 with its padding or without.
 func decode(s string) ([]byte, error) {
 	return base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(s, "="))
-}
-
-// placeholder says whether a secret was made by hand: by repeating few
-// characters or by spelling what it is not. Of 24 random bytes, fewer than
-// eight different ones do not occur.
-func placeholder(encoded string, secret []byte) bool {
-	different := map[byte]bool{}
-	for _, b := range secret {
-		different[b] = true
-	}
-	if len(different) < 8 {
-		return true
-	}
-	lower := strings.ToLower(encoded)
-	for _, word := range []string{"changeme", "replaceme", "placeholder", "yoursecret", "example"} {
-		if strings.Contains(lower, word) {
-			return true
-		}
-	}
-	return false
 }

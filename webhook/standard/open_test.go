@@ -185,7 +185,7 @@ func TestSvixHeaders(t *testing.T) {
 		t.Error(err)
 	}
 	svix.Del("Svix-Timestamp")
-	if _, err := p.Open(r); err == nil || !strings.Contains(err.Error(), "svix-timestamp") {
+	if _, err := p.Open(r); err == nil || !strings.Contains(err.Error(), "Svix-Timestamp") {
 		t.Errorf("got %v, want the missing header named", err)
 	}
 }

@@ -1,6 +1,7 @@
 package standard
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/webhook"
@@ -32,36 +32,35 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 		return webhook.Request{}, fmt.Errorf("standard: no webhook tells of status %q", s.Status)
 	case len(p.secrets) == 0:
 		return webhook.Request{}, errors.New("standard: cannot sign with public keys alone; add a secret")
-	case len(p.orders) > 0:
-		return webhook.Request{}, errors.New("standard: cannot simulate a sender whose order path is set")
 	case order.CheckID(s.ID) != nil || strings.Contains(s.ID, "."):
 		return webhook.Request{}, errors.New("standard: the id of an event is printable ASCII without a dot")
 	}
 	if s.Payment == "" && (s.Status == order.Canceled || s.Status == order.Expired) {
 		typ = "order." + string(s.Status)
 	}
-	type data struct {
-		Order    string `json:"order"`
-		Payment  string `json:"payment,omitempty"`
-		Amount   *int64 `json:"amount,omitempty"`
-		Currency string `json:"currency,omitempty"`
-		Method   string `json:"method,omitempty"`
-		Livemode bool   `json:"livemode"`
+	data := map[string]any{"livemode": s.Live}
+	for name, text := range map[string]string{"payment": s.Payment, "currency": s.Currency, "method": s.Method} {
+		if text != "" {
+			data[name] = text
+		}
 	}
-	d := data{Order: s.Order, Payment: s.Payment, Currency: s.Currency, Method: s.Method, Livemode: s.Live}
 	if s.Currency != "" {
-		d.Amount = &s.Amount
+		data["amount"] = s.Amount
 	}
-	body, err := json.Marshal(struct {
-		Type      string    `json:"type"`
-		Timestamp time.Time `json:"timestamp"`
-		Data      data      `json:"data"`
-	}{typ, s.At.UTC(), d})
+	payload := map[string]any{"type": typ, "timestamp": s.At.UTC(), "data": data}
+	path := "data.order"
+	if len(p.orders) > 0 {
+		path = p.orders[0]
+	}
+	if !put(payload, path, s.Order) {
+		return webhook.Request{}, fmt.Errorf("standard: cannot simulate: the order path %s leads through a value", path)
+	}
+	body, err := json.Marshal(payload)
 	if err != nil {
 		return webhook.Request{}, fmt.Errorf("standard: write the body: %w", err)
 	}
 	timestamp := strconv.FormatInt(s.At.Unix(), 10)
-	signature := mac(p.secrets[0], signedText(s.ID, timestamp, body))
+	signature := webhook.HMAC(sha256.New, p.secrets[0], signedText(s.ID, timestamp, body))
 	return webhook.Request{
 		Method: http.MethodPost,
 		Header: http.Header{
@@ -73,4 +72,19 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 		Body: body,
 		At:   s.At,
 	}, nil
+}
+
+// put sets what a dotted path leads to, or reports false where it leads through
+// a value.
+func put(at map[string]any, path, value string) bool {
+	name, rest, deeper := strings.Cut(path, ".")
+	if !deeper {
+		at[name] = value
+		return true
+	}
+	if at[name] == nil {
+		at[name] = map[string]any{}
+	}
+	inner, ok := at[name].(map[string]any)
+	return ok && put(inner, rest, value)
 }

@@ -87,6 +87,13 @@ describe('ladder', () => {
   })
 })
 
+describe('dist/paybell.js', () => {
+  it('defines Paybell without a DOM', async () => {
+    await import(new URL('../dist/paybell.js', import.meta.url).href)
+    assert.equal(typeof (globalThis as any).Paybell.watchOrder, 'function')
+  })
+})
+
 // What the gateway's own tests say that it sends.
 const golden = new URL('../../hub/testdata/messages/', import.meta.url)
 

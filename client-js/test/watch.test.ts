@@ -203,14 +203,18 @@ describe('falling back', () => {
   })
 
   it('goes back to the WebSocket after an outage in which nothing answered', async (t) => {
+    let rounds = 0
     const gateway = await startGateway(t, {
       upgrade: (_, socket) => socket.destroy(),
       sse: (response) => response.destroy(),
-      poll: (response) => response.destroy(),
+      poll: (response) => {
+        if (++rounds === 2) {
+          gateway.behaviour = { websocket: (socket) => socket.send(snapshot(1)), sse: stream, poll: answerPoll(() => order(1)) }
+        }
+        response.destroy()
+      },
     })
     const seen = watch(t, gateway)
-    await until('a few rounds', () => gateway.asked.length > 8)
-    gateway.behaviour = { websocket: (socket) => socket.send(snapshot(1)), sse: stream, poll: answerPoll(() => order(1)) }
     await until('a state', () => seen.states.length === 1)
     assert.equal(seen.transport, 'websocket')
   })
@@ -433,6 +437,24 @@ describe('the handle', () => {
       assert.deepEqual(seen.errors, [])
       assert.equal(gateway.asked.length, asked + 1)
     }
+  })
+
+  it('does not wait on when the device comes online, and hears nothing of that after close', async (t) => {
+    const device = new EventTarget()
+    const own = { addEventListener: device.addEventListener.bind(device), removeEventListener: device.removeEventListener.bind(device) }
+    const before = { addEventListener: globalThis.addEventListener, removeEventListener: globalThis.removeEventListener }
+    Object.assign(globalThis, own)
+    t.after(() => Object.assign(globalThis, before))
+
+    const gateway = await startGateway(t, { websocket: (socket) => socket.close() })
+    const seen = watch(t, gateway, { transports: ['websocket'], random: () => 1000 })
+    await until('the loss', () => seen.errors.length === 1)
+    device.dispatchEvent(new Event('online'))
+    await until('the second try', () => seen.errors.length === 2)
+    seen.close()
+    device.dispatchEvent(new Event('online'))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.equal(gateway.asked.length, 2)
   })
 
   it('lives on when the token function rejects', async (t) => {

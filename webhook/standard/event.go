@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,9 +38,9 @@ var (
 // and currency, a paid event stands for all that the order asks for.
 //
 // typ is the type of the webhook, such as payment.paid; status decides where it
-// does not. An empty typ stands for an event about the order. An event that
-// neither gives a meaning to is a note (order.KindNote): a caller that expects
-// more refuses it.
+// does not. An event of a type that is not known is a note (order.KindNote).
+// Without a typ the event is about the order, and must have a status that is
+// known.
 //
 // ReadEvent sets neither Source nor ID. Its errors quote nothing of data.
 func ReadEvent(data strictjson.Object, typ string) (order.Event, error) {
@@ -57,6 +59,10 @@ func readEvent(data strictjson.Object, typ, orderID string, looked []string) (or
 		Type:      typ,
 	}
 	e.Kind, e.Status = meaning(typ, data.String("status"), e.Payment != "")
+	if e.Kind == order.KindNote && typ == "" {
+		return order.Event{}, fmt.Errorf("standard: no type, and no status that is known: status is one of %s",
+			strings.Join(slices.Sorted(maps.Keys(paymentWords)), ", "))
+	}
 	if e.Kind != order.KindNote && e.Order == "" && e.Payment == "" {
 		return order.Event{}, fmt.Errorf("standard: names no order: looked at %s, and for a payment at %s",
 			strings.Join(looked, ", "), strings.Join(paymentPaths, ", "))

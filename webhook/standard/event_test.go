@@ -73,7 +73,6 @@ func TestMeaning(t *testing.T) {
 		{"payment.updated", "strange", order.KindNote, ""},
 		{"invoice.created", "paid", order.KindNote, ""},
 		{"paid", "paid", order.KindNote, ""},
-		{"", "", order.KindNote, ""},
 	} {
 		data := parse(t, `{"order":"A1","payment":"p1","amount":100,"currency":"EUR","status":"`+c.status+`"}`)
 		e, err := standard.ReadEvent(data, c.typ)
@@ -165,6 +164,8 @@ func TestAmounts(t *testing.T) {
 
 func TestReadEventRefuses(t *testing.T) {
 	for _, c := range []struct{ typ, data, want string }{
+		{"", `{"order":"A1"}`, "no status that is known: status is one of authorized, canceled"},
+		{"", `{"order":"A1","status":"strange"}`, "no status that is known"},
 		{"payment.paid", `{}`, "names no order: looked at order, order_id"},
 		{"refund.succeeded", `{"amount":1,"currency":"EUR"}`, "names no order"},
 		{"payment.paid", `{"order":{"id":"A1"}}`, "names no order"},

@@ -30,6 +30,9 @@ func open(t *testing.T, o standard.Options, body string) (order.Event, error) {
 	if err != nil {
 		return order.Event{}, err
 	}
+	if events[0].ID != specID {
+		t.Errorf("got the id %q, want the signed header's", events[0].ID)
+	}
 	return events[0], nil
 }
 
@@ -73,6 +76,7 @@ func TestUnreadable(t *testing.T) {
 		"escaped twin":    {`{"type":"payment.paid","data":{"order":"A1","\u006frder":"A2"}}`, "duplicate name"},
 		"two objects":     {`{"type":"stock.low"}{"type":"payment.paid","data":{"order":"A1"}}`, "something follows"},
 		"bad UTF-8":       {"{\"type\":\"payment.paid\",\"data\":{\"order\":\"A1\",\"reason\":\"\xff\"}}", "invalid JSON"},
+		"no event":        {specBody, "no type, and no status"},
 		"no order":        {`{"type":"payment.paid","data":{}}`, "names no order: looked at order, order_id"},
 		"no data":         {`{"type":"payment.paid","data":null}`, "names no order"},
 		"too deep":        {`{"data":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "nested deeper"},

@@ -77,12 +77,9 @@ func TestOpensTheSpecificationsVectors(t *testing.T) {
 		"either scheme, signed v1a": {standard.Options{Secrets: []string{specSecret}, PublicKeys: []string{specPublicKey(t)}}, specV1a},
 	} {
 		t.Run(name, func(t *testing.T) {
-			events, err := newProvider(t, c.options).Open(specRequest(c.signatures))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(events) != 1 || events[0].ID != specID || events[0].Kind != order.KindNote {
-				t.Errorf("got %+v, want one note with the id of the header", events)
+			// Verified, that is; their body is no event.
+			if _, err := newProvider(t, c.options).Open(specRequest(c.signatures)); !errors.Is(err, webhook.ErrUnreadable) {
+				t.Error(err)
 			}
 		})
 	}
@@ -153,7 +150,7 @@ func TestTimeWindowEndsOnBothSides(t *testing.T) {
 		r := specRequest(specV1)
 		r.At = r.At.Add(c.off)
 		_, err := newProvider(t, standard.Options{Secrets: []string{specSecret}, Tolerance: c.tolerance}).Open(r)
-		if opens := err == nil; opens != c.opens {
+		if opens := !errors.Is(err, webhook.ErrUnverified); opens != c.opens {
 			t.Errorf("tolerance %v, received %v after it was signed: %v", c.tolerance, c.off, err)
 		}
 	}
@@ -181,7 +178,7 @@ func TestSvixHeaders(t *testing.T) {
 	}
 	r.Header = svix
 	p := newProvider(t, standard.Options{Secrets: []string{specSecret}})
-	if _, err := p.Open(r); err != nil {
+	if _, err := p.Open(r); !errors.Is(err, webhook.ErrUnreadable) {
 		t.Error(err)
 	}
 	svix.Del("Svix-Timestamp")
@@ -242,7 +239,7 @@ func FuzzOpen(f *testing.F) {
 		r.Header["Webhook-Id"], r.Header["Webhook-Timestamp"], r.Body = []string{id}, []string{timestamp}, body
 		_, err := p.Open(r)
 		known := id == specID && timestamp == "1614265330" && string(body) == specBody
-		if err == nil && !known {
+		if !errors.Is(err, webhook.ErrUnverified) && !known {
 			t.Error("opened what nobody signed")
 		}
 		if err != nil && !errors.Is(err, webhook.ErrUnverified) && !errors.Is(err, webhook.ErrUnreadable) {

@@ -155,11 +155,11 @@ type folding struct {
 
 // add takes in one event, in canonical order.
 func (f *folding) add(e Event) {
-	genuine := e.Livemode == f.live || e.Source == ExpirySource // which knows no modes
+	genuine := e.Livemode == f.live
 	fits := e.Currency == "" || e.Currency == f.currency
 	switch e.Kind {
 	case KindOrder:
-		if genuine {
+		if genuine || e.Source == ExpirySource { // which knows no modes
 			f.withdrew = e
 		} else {
 			f.strange()

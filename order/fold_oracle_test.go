@@ -13,11 +13,12 @@ import (
 func oracle(terms order.Terms, story events) order.State {
 	story = slices.DeleteFunc(slices.Clone(story), func(e order.Event) bool { return e.Kind == order.KindNote })
 	o := view{terms: terms, live: isLive(terms, story)}
-	genuine := only(story, func(e order.Event) bool { return e.Livemode == o.live || e.Source == order.ExpirySource })
+	expiry := func(e order.Event) bool { return e.Kind == order.KindOrder && e.Source == order.ExpirySource }
+	genuine := only(story, func(e order.Event) bool { return e.Livemode == o.live || expiry(e) })
 	o.currency = currencyOf(terms, genuine)
 	o.fits = only(genuine, func(e order.Event) bool { return e.Currency == "" || e.Currency == o.currency })
 	foreign := len(story) > len(genuine) && slices.ContainsFunc(story, func(e order.Event) bool {
-		return (e.Kind == order.KindPayment || e.Kind == order.KindOrder) && e.Livemode != o.live && e.Source != order.ExpirySource
+		return (e.Kind == order.KindPayment || e.Kind == order.KindOrder) && e.Livemode != o.live && !expiry(e)
 	}) || len(only(genuine, isStep)) > len(only(o.fits, isStep))
 
 	s := order.State{Order: "A1", Currency: o.currency, Livemode: o.live}

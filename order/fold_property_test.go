@@ -192,14 +192,7 @@ func sound(s order.State) error {
 // it from its events, and so a later event may change what its money was
 // worth; there it holds for as long as all events agree.
 func (h tale) keepsPaid(parts []order.State) error {
-	modes, currencies := map[bool]bool{}, map[string]bool{}
-	for _, e := range h.story {
-		modes[e.Livemode] = true
-		if e.Currency != "" {
-			currencies[e.Currency] = true
-		}
-	}
-	if h.terms.Mode == "" && len(modes) > 1 || h.terms.Currency == "" && len(currencies) > 1 {
+	if !h.framed() {
 		return nil
 	}
 	for then := range parts {
@@ -213,6 +206,18 @@ func (h tale) keepsPaid(parts []order.State) error {
 		}
 	}
 	return nil
+}
+
+// framed says whether no event can change the order's mode or currency.
+func (h tale) framed() bool {
+	modes, currencies := map[bool]bool{}, map[string]bool{}
+	for _, e := range h.story {
+		modes[e.Livemode] = true
+		if e.Currency != "" {
+			currencies[e.Currency] = true
+		}
+	}
+	return (h.terms.Mode != "" || len(modes) < 2) && (h.terms.Currency != "" || len(currencies) < 2)
 }
 
 var settled = []order.Status{order.Paid, order.PartiallyRefunded, order.Refunded}

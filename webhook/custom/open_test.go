@@ -381,7 +381,7 @@ func FuzzOpen(f *testing.F) {
 		r.Header["X-Signature"], r.Header["X-Time"], r.Header["X-Id"] = []string{sig}, []string{at}, []string{id}
 		r.URL, r.Body = address, body
 		_, err := p.Open(r)
-		if err == nil && (id != "n1" || at != known.Header.Get("X-Time") || string(body) != string(known.Body)) {
+		if !errors.Is(err, webhook.ErrUnverified) && (id != "n1" || at != known.Header.Get("X-Time") || string(body) != string(known.Body)) {
 			t.Error("opened what nobody signed")
 		}
 		if err != nil && !errors.Is(err, webhook.ErrUnverified) && !errors.Is(err, webhook.ErrUnreadable) {

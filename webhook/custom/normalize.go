@@ -73,7 +73,7 @@ func (p *Provider) normalize(body strictjson.Object, raw []byte, id string) (ord
 		return order.Event{}, err
 	}
 	if e.Kind != order.KindNote && e.Order == "" && e.Payment == "" {
-		return order.Event{}, fmt.Errorf("custom: names no order: looked at %s", strings.Trim(c.Order+" "+c.Payment, " "))
+		return order.Event{}, fmt.Errorf("custom: names no order: looked at %s", strings.Trim(c.Order+", "+c.Payment, ", "))
 	}
 	switch {
 	case c.ID != "":

@@ -98,7 +98,7 @@ func TestUnreadable(t *testing.T) {
 		{`{"id":"e1"} {"id":"e2"}`, "something follows"},
 		{data(`"amount":5,"currency":"EUR","currency":"USD"`), "duplicate name"},
 		{`{"data":{"order_id":"A1","status":"PAID","amount":5,"currency":"EUR"}}`, "no event id at id"},
-		{`{"id":"e1","data":{"status":"PAID","amount":5,"currency":"EUR"}}`, "names no order: looked at data.order_id data.payment_id"},
+		{`{"id":"e1","data":{"status":"PAID","amount":5,"currency":"EUR"}}`, "names no order: looked at data.order_id, data.payment_id"},
 		{`{"id":"e1","data":{"order_id":"A 1","status":"PAID","amount":5,"currency":"EUR"}}`, "order id"},
 		{data(`"amount":5`), "no currency"},
 		{data(`"amount":5,"currency":"EURO"`), "no currency"},

@@ -40,7 +40,7 @@ type Provider struct {
 // no part of a secret.
 func New(c Config, secrets, publicKeys []string) (*Provider, error) {
 	p := &Provider{verify: c.Verify, event: c.Event,
-		answer: Answer{Status: http.StatusOK, ContentType: "application/json", Body: "{\"ok\":true}\n"}}
+		answer: Answer{Status: http.StatusOK, ContentType: "application/json", Body: "{\"received\":true}\n"}}
 	if c.Answer != nil {
 		p.answer = *c.Answer
 	}

@@ -1,0 +1,57 @@
+# What CI runs is `make test`; what you run before a commit is `make check`.
+# Both install what they need with apt and npm when it is missing, and say so.
+
+FUZZTIME    ?= 5s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+COVERED     := ./order/...,./webhook/...,./auth/...,./hub/...
+
+.PHONY: help
+help: ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: test
+test: setup lint test-go coverage test-client test-browser fuzz ## everything that CI runs
+
+.PHONY: check
+check: setup lint ## linters, and the tests in their short forms
+	go test -short ./...
+	cd client-js && npm test
+
+.PHONY: setup
+setup: ## install what the tests need, where it is missing
+	@.ci/setup
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, tsc
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run: gofmt -w .' >&2; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	cd client-js && npm run --silent typecheck
+
+.PHONY: test-go
+test-go: ## the Go tests with the race detector
+	go test -race -timeout 30m -coverprofile=coverage.out -coverpkg=$(COVERED) ./...
+
+.PHONY: coverage
+coverage: ## statement coverage of the last test-go, by folder; fails below 85 %
+	@awk -f .ci/coverage.awk coverage.out
+
+.PHONY: test-client
+test-client: ## the client library's tests, and that its built file is what its source builds to
+	cd client-js && npm test
+
+.PHONY: test-browser
+test-browser: ## every button of the demo page, in Chromium
+	cd client-js && npm run --silent test:browser
+
+.PHONY: fuzz
+fuzz: ## fuzz everything that strangers send, each for FUZZTIME
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## the benchmarks of every part, with allocation counts
+	go test -run '^$$' -bench . -benchmem ./order/... ./webhook/... ./auth/... ./hub/...
+
+.PHONY: client
+client: setup ## build client-js/dist/paybell.js from its source
+	cd client-js && npm run --silent build

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/paybell/paybell/order/sqlite"
+)
+
+func newDemoCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run a shop, a pretended provider and a gateway in one process",
+		Long: `Run everything in one process, with no service and no configuration: a shop's
+page that waits for its payment, a pretended provider that signs real webhooks,
+and the gateway between them. It listens on this machine only.
+
+The ledger stays in the folder that is printed at the start.`,
+		Example: `  paybell demo
+  paybell demo --listen 127.0.0.1:9000 --dir ./my-demo`,
+		Args: exactly(),
+	}
+	var listenAt, adminAt, dir string
+	flags := cmd.Flags()
+	flags.StringVar(&listenAt, "listen", "127.0.0.1:8080", "loopback address of the page; another free port is taken when this one is not free and you did not name it")
+	flags.StringVar(&adminAt, "admin", "127.0.0.1:0", "loopback address of metrics and health; port 0 takes a free one")
+	flags.StringVar(&dir, "dir", filepath.Join(os.TempDir(), "paybell-demo"), "folder of the ledger")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		for _, address := range []string{listenAt, adminAt} {
+			if !isLoopback(address) {
+				return misusef(cmd, "%s is not on the loopback interface, and the demo lets anyone pay", address)
+			}
+		}
+		ctx, cancel := untilSignal(cmd.Context())
+		defer cancel()
+		public, err := net.Listen("tcp", listenAt)
+		if errors.Is(err, syscall.EADDRINUSE) && !flags.Changed("listen") {
+			public, err = net.Listen("tcp", "127.0.0.1:0")
+		}
+		if err != nil {
+			return fmt.Errorf("%w; name a free address with --listen", err)
+		}
+		admin, err := net.Listen("tcp", adminAt)
+		if err != nil {
+			public.Close()
+			return fmt.Errorf("%w; name a free address with --admin", err)
+		}
+		return runDemo(ctx, public, admin, dir, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
+	return cmd
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
+}
+
+// runDemo runs the demo on two open listeners until ctx ends.
+func runDemo(ctx context.Context, public, admin net.Listener, dir string, stdout, stderr io.Writer) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the demo's folder: %w", err)
+	}
+	c := demoConfig(public.Addr().(*net.TCPAddr).Port, filepath.Join(dir, "paybell.db"))
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	st, err := sqlite.Open(ctx, c.ledgerPath(), sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	g, err := newGateway(c, st, log)
+	if err != nil {
+		return err
+	}
+	shop, err := newDemoShop(c, g, rand.Text()[:4])
+	if err != nil {
+		return err
+	}
+	shop.routes(g.public)
+	fmt.Fprintf(stdout, `Paybell's demo is running.
+
+  The shop   %s/demo
+  Ledger     %s
+  Metrics    http://%s/metrics
+
+Press Ctrl-C to stop.
+`, c.PublicURL, c.ledgerPath(), admin.Addr())
+	return g.run(ctx, public, admin)
+}
+
+// demoConfig is the configuration of a demo: new secrets at every start, and
+// nothing that a stranger could reach.
+func demoConfig(port int, ledger string) *config {
+	c := defaults()
+	c.PublicURL = fmt.Sprintf("http://127.0.0.1:%d", port)
+	c.Origins = []string{c.PublicURL, fmt.Sprintf("http://localhost:%d", port)}
+	c.Ledger = "sqlite:" + ledger
+	c.Drain = time.Second
+	c.Auth.Issuer = c.PublicURL
+	c.Auth.Keys = []keyConfig{{ID: "demo", Algorithm: "HS256", Secret: secret(rand.Text() + rand.Text())}}
+	c.Auth.APIKeys = []secret{secret(rand.Text())}
+	c.Sources = map[string]sourceConfig{
+		"stripe": {Provider: "stripe", Secrets: []secret{secret("whsec_" + rand.Text())}},
+		"shop":   {Provider: "standard", Secrets: []secret{standardSecret()}},
+	}
+	return c
+}
+
+// standardSecret makes a secret in the form of Standard Webhooks.
+func standardSecret() secret {
+	random := make([]byte, 32)
+	rand.Read(random)
+	return secret("whsec_" + base64.StdEncoding.EncodeToString(random))
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/paybell/paybell/auth"
+	"github.com/paybell/paybell/bus"
+	"github.com/paybell/paybell/hub"
+	"github.com/paybell/paybell/order"
+	"github.com/paybell/paybell/webhook"
+)
+
+// A store is what a gateway needs of a ledger's durable side.
+type store interface {
+	order.Store
+	order.Due
+}
+
+// A gateway is one node with all its parts joined: a payment's way from the
+// webhook to the screen can be read in newGateway, top to bottom.
+type gateway struct {
+	config   *config
+	log      *slog.Logger
+	metrics  *metrics
+	ledger   *order.Ledger
+	due      order.Due
+	verifier *auth.Verifier
+	hub      *hub.Hub
+	teller   *tellTale
+	public   *http.ServeMux
+	admin    *http.ServeMux
+
+	leaving     atomic.Bool  // told to stop: not ready any more
+	lastFailure atomic.Int64 // of a commit, in Unix nanoseconds
+}
+
+// newGateway joins the parts over a store. It starts nothing.
+func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
+	g := &gateway{config: c, log: log, metrics: newMetrics(), due: st}
+
+	sources, err := buildSources(c)
+	if err != nil {
+		return nil, err
+	}
+	nodes := &bus.Local{}
+	g.ledger = order.NewLedger(st, order.LedgerOptions{Publish: nodes.Publish, Observe: g.committed})
+	webhooks := webhook.NewHandler(sources, g.ledger, webhook.Options{
+		Log: log, Observe: g.metrics.webhook, BaseURL: c.PublicURL,
+	})
+	if g.verifier, err = buildVerifier(c, log); err != nil {
+		return nil, err
+	}
+	g.teller = newTellTale(g.ledger, g.metrics.untold.Inc, log)
+	g.hub = hub.New(g.ledger, g.authorize, hub.Options{
+		Origins: c.Origins, Told: g.teller.tell, Observer: g.metrics, Log: log,
+	})
+	nodes.Subscribe(g.hub.Dispatch)
+
+	backend, err := newMerchant(c, g.ledger, log)
+	if err != nil {
+		return nil, err
+	}
+	g.public = g.publicRoutes(webhooks, backend)
+	g.admin = g.adminRoutes()
+	return g, nil
+}
+
+// authorize is the hub's door, kept by package auth.
+func (g *gateway) authorize(token string) (hub.Grant, error) {
+	claims, err := g.verifier.Verify(token)
+	if err != nil {
+		result := "invalid"
+		if errors.Is(err, auth.ErrExpired) {
+			result, err = "expired", fmt.Errorf("%w", hub.ErrExpired)
+		}
+		g.metrics.tokens.WithLabelValues(result).Inc()
+		return hub.Grant{}, err
+	}
+	g.metrics.tokens.WithLabelValues("accepted").Inc()
+	return hub.Grant{TokenID: claims.ID, Subject: claims.Subject, Orders: claims.Orders, Expires: claims.Expires}, nil
+}
+
+func (g *gateway) committed(writes int, took time.Duration, err error) {
+	g.metrics.commit(writes, took, err)
+	if err != nil {
+		g.lastFailure.Store(time.Now().UnixNano())
+		g.log.Error("commit to the ledger", "err", err)
+	}
+}
+
+// unready says why this node should get no traffic, or "".
+func (g *gateway) unready(ctx context.Context) string {
+	if g.leaving.Load() {
+		return "shutting down"
+	}
+	if time.Since(time.Unix(0, g.lastFailure.Load())) < 5*time.Second {
+		return "a commit to the ledger failed within the last 5 s"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := g.ledger.Check(ctx); err != nil {
+		return "the ledger takes no writes"
+	}
+	return ""
+}
+
+// Limits on slow and large requests. They end where a connection is hijacked or
+// a handler sets deadlines of its own.
+const (
+	readHeaderTimeout = 5 * time.Second
+	idleTimeout       = 60 * time.Second
+	maxHeaderBytes    = 16 << 10
+)
+
+func (g *gateway) server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second, WriteByteTimeout: 10 * time.Second,
+		},
+	}
+}
+
+// run serves until ctx ends, or until the storage breaks or a listener fails,
+// which is its error. Then everything stops in the other direction: readiness
+// first, watchers next, the ledger last.
+func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
+	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	failed := make(chan error, 8)
+	var ledger, others sync.WaitGroup
+	spawn := func(group *sync.WaitGroup, what string, run func() error) {
+		group.Go(func() {
+			if err := run(); err != nil {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	writes, stopWrites := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWrites()
+	spawn(&ledger, "ledger", func() error { return g.ledger.Run(writes) })
+	spawn(&others, "hub", func() error { return g.hub.Run(parts) })
+	spawn(&others, "token keys", func() error { return g.verifier.Run(parts) })
+	spawn(&others, "expiry", func() error { return g.ledger.Expire(parts, g.due, g.log) })
+	spawn(&others, "timelines", func() error { g.teller.run(parts); return nil })
+
+	servers := []*http.Server{g.server(g.public), g.server(g.admin)}
+	spawn(&others, "listen", func() error { return closed(g.serve(servers[0], public)) })
+	spawn(&others, "listen (admin)", func() error { return closed(servers[1].Serve(admin)) })
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	g.shutdown(servers)
+	stop()
+	others.Wait()
+	stopWrites()
+	ledger.Wait()
+	return err
+}
+
+func (g *gateway) serve(s *http.Server, l net.Listener) error {
+	if g.config.TLS.Cert != "" {
+		return s.ServeTLS(l, g.config.TLS.Cert, g.config.TLS.Key)
+	}
+	return s.Serve(l)
+}
+
+func closed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// shutdown sends the watchers away before it closes the listeners, because
+// http.Server.Shutdown neither ends WebSockets nor cuts open streams. Webhooks
+// are answered to the last.
+func (g *gateway) shutdown(servers []*http.Server) {
+	g.leaving.Store(true)
+	g.log.Info("draining", "clients", g.hub.Clients(), "window", g.config.Drain)
+	ctx, cancel := context.WithTimeout(context.Background(), g.config.Drain)
+	defer cancel()
+	g.hub.Drain(ctx, g.config.Drain)
+	ctx, cancel = context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, s := range servers {
+		if err := s.Shutdown(ctx); err != nil {
+			s.Close()
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/pprof"
+	"slices"
+	"strings"
+
+	"github.com/rs/cors"
+
+	clientjs "github.com/paybell/paybell/client-js"
+	"github.com/paybell/paybell/internal/problem"
+)
+
+// methods are the handlers of one address.
+type methods map[string]http.Handler
+
+// ServeHTTP answers in the form that all errors have, which http.ServeMux does
+// not when it looks for methods itself.
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	method := r.Method
+	if _, ok := m[method]; !ok && method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if handler, ok := m[method]; ok {
+		handler.ServeHTTP(w, r)
+		return
+	}
+	allowed := make([]string, 0, len(m))
+	for name := range m {
+		allowed = append(allowed, name)
+	}
+	slices.Sort(allowed)
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	problem.Problem{
+		Status: http.StatusMethodNotAllowed, Name: "method-not-allowed", Title: "Method not allowed",
+		Detail: "This address takes " + strings.Join(allowed, ", ") + ".",
+	}.Write(w)
+}
+
+// publicRoutes is every address that the world can reach.
+func (g *gateway) publicRoutes(webhooks http.Handler, m *merchant) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/{source}", webhooks)
+
+	browsers := g.browsers()
+	page := func(method string, handler http.HandlerFunc) http.Handler {
+		wrapped := browsers(handler)
+		return methods{method: wrapped, http.MethodOptions: wrapped}
+	}
+	mux.Handle("/v1/ws", methods{http.MethodGet: http.HandlerFunc(g.hub.WebSocket)})
+	mux.Handle("/v1/sse", page(http.MethodGet, g.hub.SSE))
+	mux.Handle("/v1/orders/{order}", page(http.MethodGet, g.hub.Poll))
+	mux.Handle("/v1/tickets", page(http.MethodPost, g.hub.Tickets))
+	mux.Handle("/paybell.js", methods{http.MethodGet: http.HandlerFunc(script)})
+
+	mux.Handle("/v1/sessions", methods{http.MethodPost: http.HandlerFunc(m.session)})
+	mux.Handle("/v1/orders/{order}/events", methods{http.MethodPost: http.HandlerFunc(m.event)})
+	mux.Handle("/v1/orders/{order}/timeline", methods{http.MethodGet: http.HandlerFunc(m.timeline)})
+
+	g.health(mux)
+	mux.HandleFunc("/", notFound)
+	return mux
+}
+
+// adminRoutes is what the operator sees and nobody else.
+func (g *gateway) adminRoutes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", g.metrics.handler())
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	g.health(mux)
+	mux.HandleFunc("/", notFound)
+	return mux
+}
+
+// health adds the addresses that supervisors ask: /livez fails when the process
+// should be replaced, /readyz as soon as it should get no traffic.
+func (g *gateway) health(mux *http.ServeMux) {
+	ok := func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		io.WriteString(w, "ok\n")
+	}
+	mux.Handle("/livez", methods{http.MethodGet: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { ok(w) })})
+	mux.Handle("/readyz", methods{http.MethodGet: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if why := g.unready(r.Context()); why != "" {
+			problem.Problem{Status: http.StatusServiceUnavailable, Name: "not-ready", Title: "Not ready", Detail: why}.Write(w)
+			return
+		}
+		ok(w)
+	})})
+}
+
+// browsers lets pages of the configured origins, and no others, read answers.
+func (g *gateway) browsers() func(http.Handler) http.Handler {
+	return cors.New(cors.Options{
+		AllowOriginFunc: func(origin string) bool {
+			return slices.ContainsFunc(g.config.Origins, func(allowed string) bool { return strings.EqualFold(allowed, origin) })
+		},
+		AllowedMethods: []string{http.MethodGet, http.MethodPost},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "Cache-Control"},
+		ExposedHeaders: []string{"ETag", "Retry-After"},
+		MaxAge:         600,
+	}).Handler
+}
+
+// scriptTag changes with the script, so that a browser asks but seldom loads.
+var scriptTag = func() string {
+	sum := sha256.Sum256(clientjs.Script)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+}()
+
+// script serves the client library, to pages of any origin: it is no secret.
+func script(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Type", "text/javascript; charset=utf-8")
+	header.Set("Cache-Control", "public, max-age=300")
+	header.Set("ETag", scriptTag)
+	header.Set("Access-Control-Allow-Origin", "*")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if r.Header.Get("If-None-Match") == scriptTag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	header.Set("Content-Length", fmt.Sprint(len(clientjs.Script)))
+	w.Write(clientjs.Script)
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	problem.Problem{
+		Status: http.StatusNotFound, Name: "not-found", Title: "Not found",
+		Detail: "There is nothing at this address.",
+	}.Write(w)
+}

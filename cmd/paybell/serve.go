@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/paybell/paybell/order/sqlite"
+)
+
+func newServeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a gateway",
+		Long: `Run a gateway: receive webhooks, keep the ledger, and push every order's state
+to whoever waits for it.
+
+SIGTERM or SIGINT ends it: /readyz fails first, then every client is told when
+to come back, webhooks are served to the last. A second signal ends it at once.`,
+		Example: `  paybell serve --config paybell.yaml
+  PAYBELL_LISTEN=:9000 paybell serve --config paybell.yaml`,
+		Args: exactly(),
+	}
+	path := configFlag(cmd, "the configuration file")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := loadConfig(*path, os.Environ())
+		if err != nil {
+			return err
+		}
+		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+		ctx, cancel := untilSignal(cmd.Context())
+		defer cancel()
+		return serve(ctx, c, log, cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+// serve runs a gateway until ctx ends. It prints where it listens once it does.
+func serve(ctx context.Context, c *config, log *slog.Logger, out io.Writer) error {
+	st, err := sqlite.Open(ctx, c.ledgerPath(), sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	g, err := newGateway(c, st, log)
+	if err != nil {
+		return err
+	}
+	public, admin, err := listen(c)
+	if err != nil {
+		return err
+	}
+	log.Info("ledger", "path", c.ledgerPath(), "epoch", st.Epoch())
+	fmt.Fprintf(out, "paybell listens on %s, admin on %s\n", public.Addr(), admin.Addr())
+	return g.run(ctx, public, admin)
+}
+
+func listen(c *config) (public, admin net.Listener, err error) {
+	if public, err = net.Listen("tcp", c.Listen); err != nil {
+		return nil, nil, fmt.Errorf("%w; set listen, or PAYBELL_LISTEN, to a free HOST:PORT", err)
+	}
+	if admin, err = net.Listen("tcp", c.Admin); err != nil {
+		public.Close()
+		return nil, nil, fmt.Errorf("%w; set admin, or PAYBELL_ADMIN, to a free HOST:PORT", err)
+	}
+	return public, admin, nil
+}
+
+// untilSignal returns a context that the first SIGTERM or SIGINT ends. After
+// that the signals do what they always do, so a second one ends the process.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}

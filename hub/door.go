@@ -82,6 +82,15 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (Grant, bool) {
 	return grant, true
 }
 
+// unread answers a request for which the ledger could not be read. A client that
+// went meanwhile is no news for the operator.
+func (h *Hub) unread(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() == nil {
+		h.opts.Log.Warn("read the ledger for a newcomer", "err", err)
+	}
+	unavailable.Write(w)
+}
+
 // choose picks the orders asked for, or answers why not.
 func (h *Hub) choose(w http.ResponseWriter, grant Grant, asked []string) ([]string, bool) {
 	orders, ok := grant.choose(asked)

@@ -17,10 +17,10 @@ func (g Grant) allows(order string) bool { return slices.Contains(g.Orders, orde
 
 // choose returns the orders that a client asked for, or all that its token
 // names when it asked for none. It reports false when the token does not name
-// one that was asked for.
+// one that was asked for, or names none at all.
 func (g Grant) choose(asked []string) ([]string, bool) {
 	if len(asked) == 0 {
-		return g.Orders, true
+		return g.Orders, len(g.Orders) > 0
 	}
 	var chosen []string
 	for _, order := range asked {

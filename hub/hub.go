@@ -74,7 +74,8 @@ type Options struct {
 // warning is how long before its end a token is said to expire.
 const warning = 30 * time.Second
 
-// A Hub holds the watchers of one node.
+// A Hub holds the watchers of one node. Of its locks, a shard of the index and
+// the wheel's are taken before a client's, never after it.
 type Hub struct {
 	authorize Authorize
 	snapshots snapshots
@@ -82,6 +83,8 @@ type Hub struct {
 	tickets   tickets
 	wheel     wheel
 	draining  atomic.Bool
+
+	messageTime time.Duration // how long a client may take over one message that it sends
 
 	index [indexShards]indexShard
 
@@ -123,7 +126,7 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 	}
 	h := &Hub{
 		authorize: authorize, snapshots: snapshots{orders: orders}, opts: opts,
-		clients: map[*client]struct{}{},
+		clients: map[*client]struct{}{}, messageTime: 10 * time.Second,
 	}
 	for i := range h.index {
 		h.index[i].watchers = map[string][]*watcher{}

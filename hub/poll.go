@@ -3,6 +3,7 @@ package hub
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,74 +33,65 @@ func (h *Hub) Poll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	known := knownTags(r.Header.Values("If-None-Match"))
-	if wait == 0 || len(known) == 0 {
-		states, err := h.snapshots.read(r.Context(), orders)
-		if err != nil {
-			h.opts.Log.Warn("read the ledger for a poll", "err", err)
-			unavailable.Write(w)
-			return
-		}
-		m := newMessage(states[0], time.Time{})
-		h.answer(w, m, known, nextPoll(m, wait > 0))
+	if wait > 0 && len(known) > 0 {
+		h.longPoll(w, r, grant, known, wait)
 		return
 	}
-	h.longPoll(w, r, grant, known, wait)
+	states, err := h.snapshots.read(r.Context(), orders)
+	if err != nil {
+		h.unread(w, r, err)
+		return
+	}
+	m := newMessage(states[0], time.Time{})
+	h.answer(w, grant, m, known, nextPoll(m, wait > 0))
 }
 
 // longPoll holds the request as a watcher whose first news is the answer.
-func (h *Hub) longPoll(w http.ResponseWriter, r *http.Request, grant Grant, known []string, wait time.Duration) {
-	p := &pending{known: known, answer: make(chan *message, 1)}
-	c := h.open(p, "poll", grant)
+func (h *Hub) longPoll(w http.ResponseWriter, r *http.Request, grant Grant, known tags, wait time.Duration) {
+	// Where the server limits the time of every answer, this one may take longer.
+	http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	p := &pending{known: known, news: make(chan struct{}, 1)}
+	c := h.open(p, transportPoll, grant)
 	if err := h.watch(r.Context(), c, []string{r.PathValue("order")}); err != nil {
 		c.end(causeGone)
 		<-c.gone
-		h.opts.Log.Warn("read the ledger for a long poll", "err", err)
-		unavailable.Write(w)
+		h.unread(w, r, err)
 		return
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	var news *message
+	why := causeWaited
 	select {
-	case news = <-p.answer:
+	case <-p.news:
 	case <-timer.C:
 	case <-r.Context().Done():
+		why = causeGone
 	case <-c.gone:
 	}
-	c.end(causeWaited)
+	c.end(why)
 	<-c.gone
-	if news == nil { // it may have come while we were ending
-		select {
-		case news = <-p.answer:
-		default:
-		}
-	}
-	retry := p.retry
-	if news == nil && p.last == nil {
+	if p.newest == nil { // cut or drained before the ledger was read
 		draining.Write(w)
 		return
 	}
-	if news == nil {
-		news = p.last
-	}
-	h.answer(w, news, known, retry)
+	h.answer(w, grant, p.newest, known, p.retry)
 }
 
 // answer writes a state, or that the client has it already.
-func (h *Hub) answer(w http.ResponseWriter, m *message, known []string, retry time.Duration) {
+func (h *Hub) answer(w http.ResponseWriter, grant Grant, m *message, known tags, retry time.Duration) {
 	header := w.Header()
 	header.Set("ETag", `"`+m.tag+`"`)
 	header.Set("Cache-Control", "no-store")
 	header.Set("Retry-After", strconv.Itoa(int((retry+time.Second-1)/time.Second)))
 	header.Set("X-Content-Type-Options", "nosniff")
-	for _, tag := range known {
-		if tag == m.tag || tag == "*" {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
+	if known.match(m) {
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
 	header.Set("Content-Type", "application/json")
-	w.Write(append(m.json[:len(m.json):len(m.json)], '\n'))
+	if _, err := w.Write(append(m.json[:len(m.json):len(m.json)], '\n')); err == nil {
+		h.told(transportPoll, grant.Subject, m)
+	}
 }
 
 // nextPoll says when a client should ask again: never in step with the others,
@@ -129,54 +121,55 @@ func waitFor(w http.ResponseWriter, r *http.Request) (time.Duration, bool) {
 	return min(time.Duration(seconds)*time.Second, maxWait), true
 }
 
+// tags are the positions that a client says it has.
+type tags []string
+
 // knownTags reads If-None-Match (RFC 9110, section 13.1.2), which compares
 // weakly. Text that is no tag of ours matches nothing.
-func knownTags(values []string) []string {
-	var tags []string
+func knownTags(values []string) tags {
+	var known tags
 	for _, value := range values {
 		for tag := range strings.SplitSeq(value, ",") {
 			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-			if tag == "*" || len(tag) > 2 && len(tag) <= maxTag && tag[0] == '"' && tag[len(tag)-1] == '"' {
-				tags = append(tags, strings.Trim(tag, `"`))
+			switch {
+			case tag == "*":
+				known = append(known, tag)
+			case len(tag) > 2 && len(tag) <= maxTag && tag[0] == '"' && tag[len(tag)-1] == '"':
+				known = append(known, tag[1:len(tag)-1])
 			}
 		}
 	}
-	return tags
+	return known
+}
+
+func (t tags) match(m *message) bool {
+	return slices.Contains(t, m.tag) || slices.Contains(t, "*")
 }
 
 // A pending is the carrier of one held poll.
 type pending struct {
-	known  []string
-	answer chan *message // the first state that the client does not have
-	last   *message      // the newest that it has; read after the client is gone
-	retry  time.Duration // when to come again; read after the client is gone
+	known tags
+	news  chan struct{} // filled when there is a state that the client does not have
+
+	// Read after the client is gone.
+	newest *message
+	retry  time.Duration // when to come again
 }
 
 func (p *pending) send(batch []outgoing) error {
 	for _, out := range batch {
-		m := out.message
-		if m == nil {
+		if out.message == nil {
 			continue
 		}
-		p.last = m
-		p.retry = nextPoll(m, true)
-		if !p.has(m) {
+		p.newest, p.retry = out.message, nextPoll(out.message, true)
+		if !p.known.match(out.message) {
 			select {
-			case p.answer <- m:
+			case p.news <- struct{}{}:
 			default: // the request is being answered already
 			}
 		}
 	}
 	return nil
-}
-
-func (p *pending) has(m *message) bool {
-	for _, tag := range p.known {
-		if tag == m.tag || tag == "*" {
-			return true
-		}
-	}
-	return false
 }
 
 func (p *pending) close(why cause) {

@@ -34,14 +34,12 @@ func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
 		unavailable.Write(w)
 		return
 	}
-	c := h.open(stream, "sse", grant)
+	c := h.open(stream, transportSSE, grant)
 	if err := h.watch(r.Context(), c, orders); err != nil {
-		h.opts.Log.Warn("read the ledger for a newcomer", "err", err)
-		stream.refused = true
 		c.end(causeGone)
 		<-c.gone
 		if !stream.begun {
-			unavailable.Write(w)
+			h.unread(w, r, err)
 		}
 		return
 	}
@@ -76,7 +74,6 @@ type eventStream struct {
 	controller *http.ResponseController
 	timeout    time.Duration
 	begun      bool
-	refused    bool // the request is answered in another way
 	buffer     []byte
 }
 
@@ -123,7 +120,7 @@ func (s *eventStream) write() error {
 }
 
 func (s *eventStream) close(why cause) {
-	if s.refused || why.code == 0 {
+	if why.code == 0 {
 		return
 	}
 	s.buffer = s.buffer[:0]

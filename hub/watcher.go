@@ -8,6 +8,13 @@ import (
 	"github.com/paybell/paybell/order"
 )
 
+// The transports, as metrics and timelines name them.
+const (
+	transportWebSocket = "websocket"
+	transportSSE       = "sse"
+	transportPoll      = "poll"
+)
+
 // A carrier takes messages to one client over one transport. Its methods are
 // called by one goroutine at a time.
 type carrier interface {
@@ -63,7 +70,7 @@ type cause struct {
 var (
 	causeGone    = cause{name: "gone"}   // the client went
 	causeCut     = cause{name: "cut"}    // we cut it
-	causeSlow    = cause{name: "slow"}   // it did not take what was written
+	causeSlow    = cause{name: "slow"}   // it did not take, or finish, a message in time
 	causeWaited  = cause{name: "waited"} // a long poll had its answer, or waited long enough
 	causeExpired = cause{name: "token_expired", code: 4401, reason: "token expired", retry: time.Second}
 )
@@ -74,14 +81,14 @@ func (h *Hub) open(c carrier, transport string, grant Grant) *client {
 		hub: h, carrier: c, transport: transport, gone: make(chan struct{}),
 		grant: grant, quiet: time.Now(),
 	}
+	h.opts.Observer.Opened(transport)
 	h.mu.Lock()
 	h.clients[client] = struct{}{}
 	h.mu.Unlock()
+	h.wheel.schedule(client, time.Now())
 	if h.draining.Load() { // Drain may have looked before we were there
 		client.end(h.goodbye(0))
 	}
-	h.wheel.schedule(client, client.due(time.Now()))
-	h.opts.Observer.Opened(transport)
 	return client
 }
 
@@ -112,9 +119,10 @@ func (c *client) watcherLocked(id string) *watcher {
 func (w *watcher) offer(m *message) {
 	w.client.mu.Lock()
 	defer w.client.mu.Unlock()
-	if m.newerThan(w.slot) {
-		w.slot = m
+	if m.version <= w.sent || !m.newerThan(w.slot) || w.client.ending != nil {
+		return
 	}
+	w.slot = m
 	if w.settled {
 		w.client.wakeLocked()
 	}
@@ -147,6 +155,10 @@ func (c *client) wakeLocked() {
 func (c *client) end(why cause) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.endLocked(why)
+}
+
+func (c *client) endLocked(why cause) {
 	if c.ending == nil {
 		c.ending = &why
 		c.wakeLocked()
@@ -163,8 +175,9 @@ func (c *client) flush() {
 			}
 			return
 		}
+		began := time.Now()
 		if err := c.carrier.send(batch); err != nil {
-			c.fail()
+			c.fail(time.Since(began))
 			continue
 		}
 		c.sent(batch)
@@ -182,11 +195,8 @@ func (c *client) take() ([]outgoing, *cause) {
 	var batch []outgoing
 	for _, w := range c.watchers {
 		if m := w.slot; w.settled && m != nil {
-			if m.version > w.sent {
-				batch = append(batch, outgoing{kind: w.kind(), message: m, alone: len(c.watchers) == 1})
-				w.sent = m.version
-			}
-			w.slot = nil
+			batch = append(batch, outgoing{kind: w.kind(), message: m, alone: len(c.watchers) == 1})
+			w.sent, w.slot = m.version, nil
 		}
 	}
 	if c.expiring {
@@ -212,34 +222,42 @@ func (w *watcher) kind() kind {
 }
 
 // fail cuts the connection off because it did not take what was written.
-func (c *client) fail() {
+func (c *client) fail(took time.Duration) {
+	why := causeGone
+	if took >= c.hub.opts.WriteTimeout {
+		why = causeSlow
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ending == nil || c.ending.code != 0 {
-		why := causeSlow
 		c.ending = &why
 	}
 }
 
-// sent tells of what was written.
+// sent tells of what was written. A held poll is told of with its answer.
 func (c *client) sent(batch []outgoing) {
-	now := time.Now()
+	if c.transport == transportPoll {
+		return
+	}
 	for _, out := range batch {
-		m := out.message
-		if m == nil {
-			continue
+		if out.message != nil {
+			c.hub.told(c.transport, c.subject(), out.message)
 		}
-		var late time.Duration
-		if !m.learned.IsZero() {
-			late = now.Sub(m.learned)
-		}
-		c.hub.opts.Observer.Sent(c.transport, late)
-		if m.version > 0 {
-			c.hub.opts.Told(order.Told{
-				Order: m.order, Version: m.version, Transport: c.transport,
-				Subject: c.subject(), At: now, Count: 1,
-			})
-		}
+	}
+}
+
+// told tells that a state was written to a client.
+func (h *Hub) told(transport, subject string, m *message) {
+	now := time.Now()
+	var late time.Duration
+	if !m.learned.IsZero() {
+		late = now.Sub(m.learned)
+	}
+	h.opts.Observer.Sent(transport, late)
+	if m.version > 0 {
+		h.opts.Told(order.Told{
+			Order: m.order, Version: m.version, Transport: transport, Subject: subject, At: now, Count: 1,
+		})
 	}
 }
 
@@ -297,7 +315,7 @@ func (c *client) renew(grant Grant) []string {
 	for _, w := range dropped {
 		c.hub.unregister(w)
 	}
-	c.hub.wheel.schedule(c, c.due(time.Now()))
+	c.hub.wheel.schedule(c, time.Now())
 	return added
 }
 
@@ -321,11 +339,15 @@ func (c *client) due(now time.Time) time.Time {
 	return next
 }
 
-// tick does what is due at now, and says when to look again.
-func (c *client) tick(now time.Time) time.Time {
+// tick does what is due at now.
+func (c *client) tick(now time.Time) {
 	c.mu.Lock()
-	expired := !c.grant.Expires.After(now)
-	if !c.warned && !expired && !c.grant.Expires.Add(-warning).After(now) {
+	defer c.mu.Unlock()
+	if !c.grant.Expires.After(now) {
+		c.endLocked(causeExpired)
+		return
+	}
+	if !c.warned && !c.grant.Expires.Add(-warning).After(now) {
 		c.warned, c.expiring = true, true
 		c.wakeLocked()
 	}
@@ -333,9 +355,4 @@ func (c *client) tick(now time.Time) time.Time {
 		c.ping = true
 		c.wakeLocked()
 	}
-	c.mu.Unlock()
-	if expired {
-		c.end(causeExpired)
-	}
-	return c.due(now)
 }

@@ -23,11 +23,7 @@ const Subprotocol = "paybell.v1"
 const bearerPrefix = "bearer."
 
 // maxClientMessage bounds what a client may send at once: a token and a little.
-// messageTime is how long it may take over one message.
-const (
-	maxClientMessage = 8 << 10
-	messageTime      = 10 * time.Second
-)
+const maxClientMessage = 8 << 10
 
 var (
 	causeBadMessage = cause{name: "bad_message", code: 4400, reason: "bad message"}
@@ -64,16 +60,25 @@ func (h *Hub) WebSocket(w http.ResponseWriter, r *http.Request) {
 		denied(err).Write(w)
 		return
 	}
-	conn, acceptErr := websocket.Accept(w, r, &websocket.AcceptOptions{
+	if !canUpgrade(w) {
+		if r.ProtoMajor == 1 {
+			h.opts.Log.Error("no WebSocket on this connection: a wrapper of its ResponseWriter has no Unwrap")
+		}
+		upgradeRequired.Write(w)
+		return
+	}
+	up := &upgrade{ResponseWriter: w}
+	conn, acceptErr := websocket.Accept(up, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{Subprotocol},
 		InsecureSkipVerify: true, // the origin was checked above, port and all
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if acceptErr != nil {
-		return // Accept has answered
+		up.refuse()
+		return
 	}
 	conn.SetReadLimit(maxClientMessage)
-	s := &socket{hub: h, conn: conn, asked: r.URL.Query()["order"], timeout: h.opts.WriteTimeout}
+	s := &socket{hub: h, conn: conn, wire: up.wire, asked: r.URL.Query()["order"]}
 	if err != nil {
 		// A page cannot see the status of a refused handshake, but it can see a
 		// close code.
@@ -105,7 +110,7 @@ func readOffer(header http.Header) (offer, error) {
 			if !ok {
 				continue
 			}
-			if found {
+			if found || token == "" {
 				return offer{}, errors.New("Send one token, in one place.")
 			}
 			o, found = offer{token: token, inProtocol: true}, true
@@ -119,10 +124,10 @@ func readOffer(header http.Header) (offer, error) {
 
 // A socket is the carrier of one WebSocket.
 type socket struct {
-	hub     *Hub
-	conn    *websocket.Conn
-	asked   []string // the orders that the address names; none: all of the token
-	timeout time.Duration
+	hub   *Hub
+	conn  *websocket.Conn
+	wire  net.Conn // under conn. A deadline on it costs less than a context, and ends what conn waits for without one
+	asked []string // the orders that the address names; none: all of the token
 
 	client *client // nil before the token has come
 	buffer []byte
@@ -141,21 +146,23 @@ func (s *socket) serve(grant Grant, authorized bool) {
 		s.close(causeNotYours)
 		return
 	}
-	s.client = s.hub.open(s, "websocket", grant)
-	if err := s.hub.watch(context.Background(), s.client, orders); err != nil {
-		s.hub.opts.Log.Warn("read the ledger for a newcomer", "err", err)
-		s.client.end(causeNoLedger)
-	}
-	for {
-		token, why := s.readToken()
-		if why == nil {
+	s.client = s.hub.open(s, transportWebSocket, grant)
+	why := s.watch(orders)
+	for why == nil {
+		var token string
+		if token, why = s.readToken(); why == nil {
 			why = s.renew(token)
 		}
-		if why != nil {
-			s.client.end(*why)
-			return
-		}
 	}
+	s.client.end(*why)
+}
+
+func (s *socket) watch(orders []string) *cause {
+	if err := s.hub.watch(context.Background(), s.client, orders); err != nil {
+		s.hub.opts.Log.Warn("read the ledger for a newcomer", "err", err)
+		return &causeNoLedger
+	}
+	return nil
 }
 
 // firstToken waits for the message that says who is there.
@@ -188,17 +195,12 @@ func (s *socket) renew(token string) *cause {
 	if grant.Subject != s.client.subject() {
 		return &causeOtherOwner
 	}
-	if len(s.asked) > 0 {
-		chosen, ok := grant.choose(s.asked)
-		if !ok {
-			return &causeNotYours
-		}
-		grant.Orders = chosen
+	orders, ok := grant.choose(s.asked)
+	if !ok {
+		return &causeNotYours
 	}
-	if err := s.hub.watch(context.Background(), s.client, s.client.renew(grant)); err != nil {
-		return &causeNoLedger
-	}
-	return nil
+	grant.Orders = orders
+	return s.watch(s.client.renew(grant))
 }
 
 // readToken reads one message, which must be {"type":"auth","token":"…"}.
@@ -207,10 +209,11 @@ func (s *socket) readToken() (string, *cause) {
 	if err != nil {
 		return "", readFailure(err)
 	}
-	late := time.AfterFunc(messageTime, func() { s.conn.CloseNow() })
+	late := time.AfterFunc(s.hub.messageTime, func() { s.wire.Close() })
 	data, err := io.ReadAll(reader)
-	late.Stop()
 	switch {
+	case !late.Stop():
+		return "", &causeSlow
 	case err != nil:
 		return "", readFailure(err)
 	case kind != websocket.MessageText:
@@ -243,31 +246,32 @@ func deniedCause(err error) cause {
 	return causeDenied
 }
 
+// send has one deadline for the whole batch. It is cleared afterwards, because
+// the library answers pings on the same connection.
 func (s *socket) send(batch []outgoing) error {
+	s.wire.SetWriteDeadline(time.Now().Add(s.hub.opts.WriteTimeout))
 	for _, out := range batch {
-		if err := s.write(out.appendSocket(s.buffer[:0])); err != nil {
+		s.buffer = out.appendSocket(s.buffer[:0])
+		if err := s.write(s.buffer); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.wire.SetWriteDeadline(time.Time{})
 }
 
-// write sends one message. When its time is up the library cuts the connection.
 func (s *socket) write(message []byte) error {
-	s.buffer = message
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
-	defer cancel()
-	return s.conn.Write(ctx, websocket.MessageText, message)
+	return s.conn.Write(context.Background(), websocket.MessageText, message)
 }
 
 // close says goodbye where the client is to come again, and ends with the
-// closing handshake, which takes as long as the peer makes it take, but at most
-// ten seconds.
+// closing handshake. The deadline bounds it: in the middle of a message, the
+// library waits for the message's end without one.
 func (s *socket) close(why cause) {
 	if why.code == 0 {
 		s.conn.CloseNow()
 		return
 	}
+	s.wire.SetDeadline(time.Now().Add(s.hub.opts.WriteTimeout))
 	if why.code == 1001 {
 		s.write(why.appendSocket(nil)) // the client may be gone, and that is all right
 	}

@@ -28,17 +28,18 @@ type timer struct {
 	set, dead  bool // dead: cancelled for good
 }
 
-// schedule moves a client to the slot of a time. It is called by whoever opens
-// or changes the client, and by the wheel itself.
-func (w *wheel) schedule(c *client, due time.Time) {
-	steps := int(time.Until(due)/wheelStep) + 1
-	steps = min(max(steps, 1), wheelSlots-1)
+// schedule moves a client to the slot of its next due time. It is called by
+// whoever opens or changes the client, and by the wheel itself; the time is read
+// under the lock, so that the last of them goes by what the client is by then.
+func (w *wheel) schedule(c *client, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.removeLocked(c)
 	if c.timer.dead {
 		return
 	}
+	steps := int(c.due(now).Sub(now)/wheelStep) + 1
+	steps = min(max(steps, 1), wheelSlots-1)
 	c.timer.slot, c.timer.set = (w.at+steps)%wheelSlots, true
 	head := w.slots[c.timer.slot]
 	c.timer.next = head
@@ -72,7 +73,8 @@ func (w *wheel) removeLocked(c *client) {
 	t.prev, t.next, t.set = nil, nil, false
 }
 
-// run turns the wheel until ctx ends. After a stall it catches up.
+// run turns the wheel until ctx ends. After a stall it catches up; one whole
+// turn looks at everybody.
 func (w *wheel) run(ctx context.Context) {
 	ticker := time.NewTicker(wheelStep)
 	defer ticker.Stop()
@@ -82,6 +84,9 @@ func (w *wheel) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
+			if whole := now.Add(-wheelSlots * wheelStep); last.Before(whole) {
+				last = whole
+			}
 			for ; now.Sub(last) >= wheelStep; last = last.Add(wheelStep) {
 				w.turn(now)
 			}
@@ -100,6 +105,7 @@ func (w *wheel) turn(now time.Time) {
 	}
 	w.mu.Unlock()
 	for _, c := range due {
-		w.schedule(c, c.tick(now))
+		c.tick(now)
+		w.schedule(c, now)
 	}
 }

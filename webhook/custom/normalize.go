@@ -168,24 +168,15 @@ func readTime(s, unit string) (time.Time, error) {
 	return at, nil
 }
 
-// unixTime reads a count of seconds (unit s) or milliseconds (ms) since 1970,
-// up to the last year that has four digits.
+// unixTime reads a count of seconds (unit s) or milliseconds (ms) since 1970, in
+// digits alone. Whether the year makes sense is for others to say.
 func unixTime(s, unit string) (time.Time, error) {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return time.Time{}, errors.New("is not written in digits alone")
-		}
-	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
+	if err != nil || strings.Trim(s, "0123456789") != "" {
 		return time.Time{}, errors.New("is not a number of seconds or milliseconds")
 	}
-	at := time.Unix(n, 0).UTC()
 	if unit == "ms" {
-		at = time.UnixMilli(n).UTC()
+		return time.UnixMilli(n).UTC(), nil
 	}
-	if n > 1e15 || at.Year() > 9999 {
-		return time.Time{}, errors.New("is beyond the year 9999")
-	}
-	return at, nil
+	return time.Unix(n, 0).UTC(), nil
 }

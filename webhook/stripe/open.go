@@ -1,7 +1,9 @@
-// Package stripe reads Stripe's webhooks.
+// Package stripe reads the webhooks of Stripe (docs.stripe.com/webhooks).
 //
-// Source: Stripe's documentation of webhook signatures, of the event object and
-// of its types; its Node and Go libraries for what their verifiers accept.
+// It promises that an event is Stripe's own and that it was signed within the
+// window. It leaves to the ledger that an event sent again counts once: Stripe
+// signs each attempt anew, and neither the bytes nor the order of arrival stay
+// the same over attempts, only the event's id.
 package stripe
 
 import (
@@ -11,33 +13,31 @@ import (
 	"strings"
 	"time"
 
-	"github.com/paybell/paybell/internal/strictjson"
 	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/webhook"
 )
 
-// Options configure one endpoint of a Stripe account.
+// Options tune a Provider. One secret is needed.
 type Options struct {
-	// Secrets are the endpoint's signing secrets, whsec_…, as Stripe shows them.
-	// At least one; several while one is being rolled. The first signs simulations.
+	// Secrets are the signing secrets of the endpoint, whsec_…, as the
+	// dashboard shows them. A signature by any of them counts, so that one can
+	// be rolled while both are in use.
 	Secrets []string
-
-	// Order says where the order's id lies in an event: dotted paths, separated
-	// by commas, the first that is there counts. Empty:
-	// data.object.metadata.order_id, data.object.metadata.order, and a checkout
-	// session's data.object.client_reference_id.
+	// Order says where in the body the order's id is, as dotted paths with
+	// commas between them; the first that is there counts. Empty:
+	// data.object.metadata.order_id, data.object.metadata.order and, of a
+	// Checkout session, data.object.client_reference_id.
 	Order string
-
-	// Tolerance is how old or how new a signature may be. 0 means
-	// webhook.DefaultTolerance.
+	// Tolerance is how far the signed time may be off, in the past and in the
+	// future. 0 means [webhook.DefaultTolerance], as in Stripe's libraries, which
+	// look at the past alone.
 	Tolerance time.Duration
-
 	// Account is the connected account (acct_…) whose events count; those of
-	// others are notes. Empty: all count.
+	// others become notes. Empty: the account is not looked at.
 	Account string
 }
 
-// A Provider reads the webhooks of one endpoint.
+// Provider opens and simulates the webhooks of one endpoint at Stripe.
 type Provider struct {
 	secrets   [][]byte
 	orders    []string
@@ -45,28 +45,30 @@ type Provider struct {
 	account   string
 }
 
-// minSecret is the least length of a secret. Stripe's have 38 characters.
+// minSecret is far below the 38 bytes that Stripe's secrets have, and above
+// what can be guessed.
 const minSecret = 24
 
-// New returns a provider, or says which secret is not one.
-func New(opts Options) (*Provider, error) {
-	if len(opts.Secrets) == 0 {
-		return nil, errors.New("stripe: no secret: set the endpoint's signing secret, whsec_…, from the dashboard")
-	}
-	p := &Provider{tolerance: opts.Tolerance, account: opts.Account}
-	for i, secret := range opts.Secrets {
-		if err := webhook.CheckSecret(secret, minSecret, "copy the endpoint's signing secret, whsec_…, from the dashboard"); err != nil {
-			return nil, fmt.Errorf("stripe: secret %d %w", i+1, err)
-		}
-		p.secrets = append(p.secrets, []byte(secret))
-	}
-	if p.tolerance < 0 {
-		return nil, errors.New("stripe: tolerance is negative")
-	}
+// New returns a Provider. Its errors say which setting is wrong and how to mend
+// it, and hold no part of a secret.
+func New(o Options) (*Provider, error) {
+	p := &Provider{tolerance: o.Tolerance, account: o.Account}
 	if p.tolerance == 0 {
 		p.tolerance = webhook.DefaultTolerance
 	}
-	for path := range strings.SplitSeq(opts.Order, ",") {
+	if p.tolerance < 0 {
+		return nil, errors.New("stripe: tolerance is negative: leave it out for 5m")
+	}
+	if len(o.Secrets) == 0 {
+		return nil, errors.New("stripe: no secrets: anybody could send; " + mend)
+	}
+	for i, s := range o.Secrets {
+		if err := checkSecret(s); err != nil {
+			return nil, fmt.Errorf("stripe: secret %d %w", i+1, err)
+		}
+		p.secrets = append(p.secrets, []byte(s))
+	}
+	for path := range strings.SplitSeq(o.Order, ",") {
 		if path = strings.TrimSpace(path); path != "" {
 			p.orders = append(p.orders, path)
 		}
@@ -74,69 +76,93 @@ func New(opts Options) (*Provider, error) {
 	return p, nil
 }
 
-// signatureHeader carries "t=<unix>,v1=<hex>[,v1=…][,v0=…]".
-const signatureHeader = "Stripe-Signature"
+const mend = "copy the signing secret (whsec_…) of the endpoint from Stripe's dashboard"
+
+func checkSecret(s string) error {
+	for _, prefix := range []string{"sk_", "rk_", "pk_"} {
+		if strings.HasPrefix(s, prefix) {
+			return errors.New("is an API key, which signs nothing and should be nowhere near here; " + mend)
+		}
+	}
+	if err := webhook.CheckSecret(s, minSecret, mend); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(s, "whsec_") {
+		return errors.New("does not begin with whsec_; " + mend)
+	}
+	return nil
+}
 
 // Open implements [webhook.Provider].
 func (p *Provider) Open(r webhook.Request) ([]order.Event, error) {
 	if err := p.verify(r); err != nil {
-		return nil, fmt.Errorf("%w: stripe: %w", webhook.ErrUnverified, err)
+		return nil, fmt.Errorf("%w: %w", webhook.ErrUnverified, err)
 	}
-	event, err := strictjson.ParseObject(r.Body)
+	events, err := p.normalize(r.Body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: stripe: %w", webhook.ErrUnreadable, err)
-	}
-	events, err := p.normalize(event)
-	if err != nil {
-		return nil, fmt.Errorf("%w: stripe: %w", webhook.ErrUnreadable, err)
+		return nil, fmt.Errorf("%w: %w", webhook.ErrUnreadable, err)
 	}
 	return events, nil
 }
 
+const signatureHeader = "Stripe-Signature"
+
+// verify proves that Stripe signed the body, within the window.
 func (p *Provider) verify(r webhook.Request) error {
-	header, err := webhook.Header(r.Header, signatureHeader)
+	value, err := webhook.Header(r.Header, signatureHeader)
 	if err != nil {
 		return err
 	}
-	stamp, signatures, err := parseSignature(header)
+	h, err := parseHeader(value)
 	if err != nil {
 		return err
 	}
-	signed, err := webhook.ParseUnix(stamp)
+	at, err := webhook.ParseUnix(h.timestamp)
 	if err != nil {
 		return err
 	}
-	if !webhook.SignedBy(sha256.New, p.secrets, signatures, []byte(stamp), []byte{'.'}, r.Body) {
-		return errors.New("signed with another secret, or the body was changed after signing")
+	if err := webhook.CheckWindow(at, r.At, p.tolerance); err != nil {
+		return err
 	}
-	// The time is judged once it is known to be Stripe's own.
-	return webhook.CheckWindow(signed, r.At, p.tolerance)
+	if !webhook.SignedBy(sha256.New, p.secrets, h.signatures, []byte(h.timestamp), []byte{'.'}, r.Body) {
+		return errors.New("no signature matches: the secret is another endpoint's, or the body was changed on the way")
+	}
+	return nil
 }
 
-// parseSignature reads the header. Only v1 counts: v0 is Stripe's scheme for
-// tests, and to accept it would let anybody choose it. Signatures that cannot
-// be one are passed over, as there may be others beside them.
-func parseSignature(header string) (stamp string, signatures [][]byte, err error) {
-	for pair := range strings.SplitSeq(header, ",") {
-		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+// A header is what Stripe-Signature says: t=<unix>,v1=<hex>[,v1=<hex>…]. The
+// secret is used as it is shown, prefix and all.
+type header struct {
+	timestamp  string
+	signatures [][]byte
+}
+
+// maxSignatures is how many signatures are tried. While a secret is rolled
+// there are two.
+const maxSignatures = 16
+
+// parseHeader reads Stripe-Signature. Only v1 counts: v0 is made for test
+// events with another key, and to take it would be to let the sender choose.
+func parseHeader(value string) (header, error) {
+	var h header
+	timed := false
+	for entry := range strings.SplitSeq(value, ",") {
+		scheme, text, ok := strings.Cut(entry, "=")
 		switch {
 		case !ok:
-			return "", nil, errors.New("the signature header is not a list of name=value")
-		case name == "t" && stamp != "":
-			return "", nil, errors.New("the signature header has two times")
-		case name == "t":
-			stamp = value
-		case name == "v1":
-			if signature, ok := webhook.DecodeHex(value, sha256.Size); ok {
-				signatures = append(signatures, signature)
+			return header{}, errors.New("Stripe-Signature is not a list of name=value")
+		case scheme == "t" && timed:
+			return header{}, errors.New("Stripe-Signature has more than one t")
+		case scheme == "t":
+			h.timestamp, timed = text, true
+		case scheme == "v1" && len(h.signatures) < maxSignatures:
+			if signature, ok := webhook.DecodeHex(text, sha256.Size); ok {
+				h.signatures = append(h.signatures, signature)
 			}
 		}
 	}
-	switch {
-	case stamp == "":
-		return "", nil, errors.New("the signature header has no time")
-	case len(signatures) == 0:
-		return "", nil, errors.New("the signature header has no v1 signature")
+	if len(h.signatures) == 0 {
+		return header{}, errors.New("Stripe-Signature has no v1 of 64 hexadecimal digits")
 	}
-	return stamp, signatures, nil
+	return h, nil
 }

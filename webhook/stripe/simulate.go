@@ -1,9 +1,11 @@
 package stripe
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -14,106 +16,171 @@ import (
 	"github.com/paybell/paybell/webhook"
 )
 
-// A scene is the event with which Stripe would tell of a status.
-type scene struct {
-	typ    string
-	object string // payment_intent, charge or dispute
-	status string // of that object
-}
+// An object is a JSON object to be sent.
+type object = map[string]any
 
-var scenes = map[order.Status]scene{
-	order.Created:           {"payment_intent.created", "payment_intent", "requires_payment_method"},
-	order.Pending:           {"payment_intent.processing", "payment_intent", "processing"},
-	order.RequiresAction:    {"payment_intent.requires_action", "payment_intent", "requires_action"},
-	order.Authorized:        {"payment_intent.amount_capturable_updated", "payment_intent", "requires_capture"},
-	order.Paid:              {"payment_intent.succeeded", "payment_intent", "succeeded"},
-	order.PartiallyPaid:     {"payment_intent.succeeded", "payment_intent", "succeeded"},
-	order.Failed:            {"payment_intent.payment_failed", "payment_intent", "requires_payment_method"},
-	order.Canceled:          {"payment_intent.canceled", "payment_intent", "canceled"},
-	order.Expired:           {"checkout.session.expired", "checkout.session", "expired"},
-	order.PartiallyRefunded: {"charge.refunded", "charge", "succeeded"},
-	order.Refunded:          {"charge.refunded", "charge", "succeeded"},
-	order.Disputed:          {"charge.dispute.created", "dispute", "needs_response"},
-	order.Won:               {"charge.dispute.closed", "dispute", "won"},
-	order.Lost:              {"charge.dispute.closed", "dispute", "lost"},
-}
-
-// Simulate implements [webhook.Simulator]. The signature is of now, as with
-// every attempt of Stripe's; s.At is when the event was made.
+// Simulate implements [webhook.Simulator]. An event that tells of money that
+// came or went needs an amount and a currency.
 func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
-	scene, ok := scenes[s.Status]
-	if !ok {
-		return webhook.Request{}, fmt.Errorf("stripe: no webhook tells of status %q", s.Status)
+	typ, data, err := simulated(s)
+	if err != nil {
+		return webhook.Request{}, err
+	}
+	root := object{
+		"id": s.ID, "object": "event", "api_version": "2025-10-29.clover", "created": s.At.Unix(),
+		"data": object{"object": data}, "livemode": s.Live, "pending_webhooks": 1,
+		"request": object{"id": nil, "idempotency_key": nil}, "type": typ,
+	}
+	if p.account != "" {
+		root["account"] = p.account
 	}
 	if len(p.orders) > 0 {
-		return webhook.Request{}, fmt.Errorf("stripe: cannot simulate an endpoint whose order path is set")
+		if err := put(root, p.orders[0], s.Order); err != nil {
+			return webhook.Request{}, err
+		}
+	} else {
+		data["metadata"] = object{"order_id": s.Order}
 	}
-	type object = map[string]any
-	body, err := json.Marshal(object{
-		"id": s.ID, "object": "event", "api_version": "2025-09-30.clover", "created": s.At.Unix(),
-		"livemode": s.Live, "pending_webhooks": 1, "type": scene.typ,
-		"request": object{"id": nil, "idempotency_key": nil},
-		"data":    object{"object": scene.fill(s)},
-	})
+	body, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		return webhook.Request{}, fmt.Errorf("stripe: write the body: %w", err)
 	}
-	now := time.Now()
-	stamp := strconv.FormatInt(now.Unix(), 10)
-	signature := webhook.HMAC(sha256.New, p.secrets[0], []byte(stamp), []byte{'.'}, body)
+	return sign(p.secrets[0], body, s.At), nil
+}
+
+// sign returns a request as Stripe makes it.
+func sign(secret, body []byte, at time.Time) webhook.Request {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	signature := webhook.HMAC(sha256.New, secret, []byte(timestamp), []byte{'.'}, body)
 	return webhook.Request{
 		Method: http.MethodPost,
 		Header: http.Header{
 			"Content-Type":  {"application/json; charset=utf-8"},
-			signatureHeader: {"t=" + stamp + ",v1=" + hex.EncodeToString(signature)},
+			"User-Agent":    {"Stripe/1.0 (+https://stripe.com/docs/webhooks)"},
+			signatureHeader: {"t=" + timestamp + ",v1=" + hex.EncodeToString(signature)},
 		},
 		Body: body,
-		At:   now,
-	}, nil
+		At:   at,
+	}
 }
 
-// fill makes the object of the event, with the fields that a reader looks at.
-func (c scene) fill(s webhook.Simulation) map[string]any {
-	type object = map[string]any
-	currency, amount := strings.ToLower(s.Currency), stripeAmount(s.Amount, s.Currency)
-	o := object{"id": s.Payment, "object": c.object, "status": c.status, "currency": currency, "amount": amount, "livemode": s.Live}
-	switch c.object {
-	case "payment_intent":
-		o["metadata"] = object{"order_id": s.Order}
-		o["payment_method_types"] = []string{s.Method}
-		o["amount_received"], o["amount_capturable"] = 0, 0
-		switch s.Status {
-		case order.Paid, order.PartiallyPaid:
-			o["amount_received"] = amount
-		case order.Authorized:
-			o["amount_capturable"] = amount
-		case order.Failed:
-			o["last_payment_error"] = object{"type": "card_error", "code": "payment_intent_authentication_failure"}
-		case order.RequiresAction:
-			o["next_action"] = object{"type": "redirect_to_url", "redirect_to_url": object{"url": "https://hooks.stripe.com/3d_secure_2/hosted"}}
+// put sets what a dotted path leads to.
+func put(root object, path, value string) error {
+	names := strings.Split(path, ".")
+	for _, name := range names[:len(names)-1] {
+		if root[name] == nil {
+			root[name] = object{}
 		}
-	case "checkout.session":
-		o["id"], o["payment_intent"] = "cs_"+s.Payment, s.Payment
-		o["client_reference_id"], o["amount_total"], o["payment_status"], o["mode"] = s.Order, amount, "unpaid", "payment"
-	case "charge":
-		o["id"], o["payment_intent"], o["metadata"] = "ch_"+s.Payment, s.Payment, object{"order_id": s.Order}
-		o["amount_refunded"], o["refunded"] = amount, s.Status == order.Refunded
-		o["payment_method_details"] = object{"type": s.Method}
-	case "dispute":
-		o["id"], o["charge"], o["payment_intent"] = "dp_"+s.Payment, "ch_"+s.Payment, s.Payment
-		o["reason"] = "fraudulent"
+		inner, ok := root[name].(object)
+		if !ok {
+			return fmt.Errorf("stripe: cannot simulate: the order's path %s leads through a value", path)
+		}
+		root = inner
 	}
-	return o
+	root[names[len(names)-1]] = value
+	return nil
 }
 
-// stripeAmount writes minor units by ISO 4217 as Stripe counts them.
-func stripeAmount(amount int64, currency string) int64 {
-	for have, want := order.Decimals(currency), decimals(currency); have != want; {
-		if have < want {
-			amount, have = amount*10, have+1
-		} else {
-			amount, have = amount/10, have-1
+// simulated returns the type and the object of the event that tells what s
+// says.
+func simulated(s webhook.Simulation) (string, object, error) {
+	money, err := fromMinor(s.Amount, s.Currency)
+	if err != nil {
+		return "", nil, fmt.Errorf("stripe: %w", err)
+	}
+	s.Payment = cmp.Or(s.Payment, "pi_"+s.Order)
+	switch s.Status {
+	case order.Paid, order.PartiallyPaid, order.Refunded, order.PartiallyRefunded:
+		if s.Currency == "" {
+			return "", nil, fmt.Errorf("stripe: its webhooks always say how much was %s: give an amount and a currency", s.Status)
 		}
 	}
-	return amount
+	var typ string
+	var data object
+	switch s.Status {
+	case order.Expired:
+		typ, data = "checkout.session.expired", object{
+			"id": "cs_" + s.Payment, "object": "checkout.session", "amount_total": money, "mode": "payment",
+			"payment_intent": s.Payment, "payment_status": "unpaid", "status": "expired",
+		}
+	case order.Refunded, order.PartiallyRefunded:
+		typ, data = "charge.refunded", simulatedCharge(s, money)
+	case order.Disputed, order.Won, order.Lost:
+		typ, data = simulatedDispute(s, money)
+	default:
+		if typ, data = simulatedIntent(s, money); typ == "" {
+			return "", nil, fmt.Errorf("stripe: no webhook tells of status %q", s.Status)
+		}
+	}
+	if data["created"] = s.At.Unix(); s.Currency != "" {
+		data["currency"] = strings.ToLower(s.Currency)
+	} else {
+		for _, field := range []string{"amount", "amount_total", "amount_capturable", "amount_received"} {
+			delete(data, field)
+		}
+	}
+	data["livemode"] = s.Live
+	if order.CheckID(data["id"].(string)) != nil || order.CheckID(s.ID) != nil {
+		return "", nil, errors.New("stripe: an id is too long, or not printable ASCII")
+	}
+	return typ, data, nil
+}
+
+func simulatedIntent(s webhook.Simulation, money int64) (string, object) {
+	data := object{
+		"id": s.Payment, "object": "payment_intent", "amount": money, "amount_capturable": 0, "amount_received": 0,
+		"capture_method": "automatic", "last_payment_error": nil, "next_action": nil,
+	}
+	if s.Method != "" {
+		data["payment_method_types"] = []string{s.Method}
+	}
+	name := ""
+	switch s.Status {
+	case order.Created:
+		name, data["status"] = "created", "requires_payment_method"
+	case order.Pending:
+		name, data["status"] = "processing", "processing"
+	case order.RequiresAction:
+		name, data["status"] = "requires_action", "requires_action"
+		data["next_action"] = object{"type": "redirect_to_url", "redirect_to_url": object{
+			"url": "https://hooks.stripe.com/redirect/authenticate/" + s.Payment, "return_url": nil,
+		}}
+	case order.Authorized:
+		name, data["status"] = "amount_capturable_updated", "requires_capture"
+		data["amount_capturable"], data["capture_method"] = money, "manual"
+	case order.Paid, order.PartiallyPaid:
+		name, data["status"], data["amount_received"] = "succeeded", "succeeded", money
+	case order.Failed:
+		name, data["status"] = "payment_failed", "requires_payment_method"
+		data["last_payment_error"] = object{"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"}
+	case order.Canceled:
+		name, data["status"], data["cancellation_reason"] = "canceled", "canceled", "abandoned"
+	default:
+		return "", nil
+	}
+	return "payment_intent." + name, data
+}
+
+// simulatedCharge is a charge of which so much was refunded. How much it was of
+// is not known here; the ledger takes the highest that it was told.
+func simulatedCharge(s webhook.Simulation, money int64) object {
+	data := object{
+		"id": "ch_" + s.Payment, "object": "charge", "amount": money, "amount_captured": money, "amount_refunded": money,
+		"captured": true, "payment_intent": s.Payment, "refunded": s.Status == order.Refunded, "status": "succeeded",
+	}
+	if s.Method != "" {
+		data["payment_method_details"] = object{"type": s.Method}
+	}
+	return data
+}
+
+func simulatedDispute(s webhook.Simulation, money int64) (string, object) {
+	typ, status := "charge.dispute.closed", string(s.Status)
+	if s.Status == order.Disputed {
+		typ, status = "charge.dispute.created", "needs_response"
+	}
+	return typ, object{
+		"id": "dp_" + s.Payment, "object": "dispute", "amount": money, "charge": "ch_" + s.Payment,
+		"payment_intent": s.Payment, "reason": "fraudulent", "status": status,
+	}
 }

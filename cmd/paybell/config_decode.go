@@ -112,6 +112,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 			return
 		}
 		d.value(value, field, join(path, key.Value))
+		d.at(join(path, key.Value), key.Line)
 	})
 }
 
@@ -120,8 +121,16 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	d.pairs(n, path, func(key, value *yaml.Node) {
 		item := reflect.New(v.Type().Elem()).Elem()
 		d.value(value, item, join(path, pathKey(key.Value)))
+		d.at(join(path, pathKey(key.Value)), key.Line)
 		v.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), item)
 	})
+}
+
+// at says that the value at a path is on the line of its key, wherever it begins.
+func (d *decoder) at(path string, line int) {
+	from := d.from[path]
+	from.line = line
+	d.from[path] = from
 }
 
 // pairs calls do for each key of a mapping, the first time it is there.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -80,7 +81,6 @@ var serviceLink = regexp.MustCompile(`^PAYBELL_(SERVICE_(HOST|PORT.*)|PORT|PORT_
 func (d *decoder) override(c *config) {
 	fields := map[string]overridable{}
 	overridables(reflect.ValueOf(c).Elem(), "", fields)
-	known := slices.Sorted(maps.Keys(fields))
 	for _, name := range slices.Sorted(maps.Keys(d.env)) {
 		if !strings.HasPrefix(name, envPrefix) {
 			continue
@@ -91,9 +91,23 @@ func (d *decoder) override(c *config) {
 			d.overrideOne(name, field)
 		case d.referred[name] || slices.Contains(clientVariables, name) || serviceLink.MatchString(name):
 		default:
-			d.mistakes = append(d.mistakes, mistake{at: name, text: "unknown variable, and the configuration does not refer to it" + didYouMean(name, known)})
+			d.mistakes = append(d.mistakes, mistake{at: name, text: "unknown variable, and the configuration does not refer to it" + variableHint(name, fields)})
 		}
 	}
+}
+
+// variableHint compares what follows the prefix, which makes all names alike.
+func variableHint(name string, fields map[string]overridable) string {
+	var rest []string
+	for known := range maps.Keys(fields) {
+		rest = append(rest, strings.TrimPrefix(known, envPrefix))
+	}
+	slices.Sort(rest)
+	meant := nearest(strings.TrimPrefix(name, envPrefix), rest)
+	if meant == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", envPrefix+meant)
 }
 
 func (d *decoder) overrideOne(name string, field overridable) {
@@ -106,7 +120,7 @@ func (d *decoder) overrideOne(name string, field overridable) {
 
 func (d *decoder) setVariable(v reflect.Value, text string) error {
 	if strings.TrimSpace(text) == "" {
-		return fmt.Errorf("is empty; unset it or give it a value")
+		return errors.New("is empty; unset it or give it a value")
 	}
 	if v.Kind() != reflect.Slice {
 		return d.set(v, text)

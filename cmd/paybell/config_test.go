@@ -1,0 +1,375 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	goodAuth    = "auth: {keys: [{id: k1, algorithm: HS256, secret: 5d3c0b1f8a7e4c2d9b6f0a1e3c5d7f9b}]}\n"
+	goodSources = "sources: {shop: {provider: standard, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}}\n"
+	good        = goodAuth + goodSources
+)
+
+// parse reads a configuration with an environment of its own.
+func parse(content string, environ ...string) (*config, error) {
+	return parseConfig("paybell.yaml", []byte(content), environ)
+}
+
+func mustParse(t *testing.T, content string, environ ...string) *config {
+	t.Helper()
+	c, err := parse(content, environ...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestConfigMistakes(t *testing.T) {
+	for name, test := range map[string]struct {
+		content string
+		environ []string
+		want    string // the whole error
+	}{
+		"unknown key": {good + "lisen: :1\n", nil,
+			`paybell.yaml:3: unknown key "lisen"; did you mean "listen"?`},
+		"unknown key like no other": {good + "verbosity: 3\n", nil,
+			`paybell.yaml:3: unknown key "verbosity"`},
+		"unknown key deep in a custom source": {goodAuth + "sources:\n  bank:\n    provider: custom\n    secrets: [x]\n    verify: {algoritm: hmac-sha256}\n", nil,
+			`paybell.yaml:6: unknown key "algoritm" in sources.bank.verify; did you mean "algorithm"?`},
+		"key twice": {good + "listen: :1\nlisten: :2\n", nil,
+			`paybell.yaml:4: key "listen" is already on line 3`},
+		"no space after the colon": {"auth: {keys: [{id: k1, secret:5d3c0b1f}]}\n" + goodSources, nil,
+			`paybell.yaml:1: unknown key (not a name) in auth.keys[0]; a space belongs after the colon of "secret"`},
+		"key that is a list": {good + "? [a]\n: b\n", nil,
+			`paybell.yaml:3: a key is not a name`},
+		"number for text": {good + "issuer: 7\nlisten: 8080\n", nil,
+			"2 mistakes in the configuration:\n  paybell.yaml:3: unknown key \"issuer\"\n" +
+				`  paybell.yaml:4: listen must be text, not a number; put it in quotes`},
+		"truth value for text": {good + "listen: true\n", nil,
+			`paybell.yaml:3: listen must be text, not true or false; put it in quotes`},
+		"date for text": {good + "listen: 2026-11-23\n", nil,
+			`paybell.yaml:3: listen must be text, not a date; put it in quotes`},
+		"list for text": {good + "listen: [a]\n", nil,
+			`paybell.yaml:3: listen must be text, not a list`},
+		"text for list": {good + "origins: https://shop.example.com\n", nil,
+			`paybell.yaml:3: origins must be a list, not text`},
+		"text for keys": {good + "tls: cert.pem\n", nil,
+			`paybell.yaml:3: tls must be keys with values, not text`},
+		"keys for a list": {"auth: {keys: {id: k1}}\n" + goodSources, nil,
+			`paybell.yaml:1: auth.keys must be a list, not keys with values`},
+		"text for a number": {goodAuth + "sources: {bank: {provider: custom, secrets: [x], answer: {status: fine}}}", nil,
+			`paybell.yaml:2: sources.bank.answer.status must be a whole number, not text`},
+		"not a duration": {good + "drain: soon\n", nil,
+			`paybell.yaml:3: drain is not a duration such as 10s or 5m`},
+		"number for duration": {good + "drain: 10\n", nil,
+			`paybell.yaml:3: drain must be a duration such as 10s, not a number`},
+		"no value": {good + "origins:\n", nil,
+			`paybell.yaml:3: origins has no value; give it one or leave it out`},
+		"a list at the top":  {"- a\n", nil, `paybell.yaml:1: the configuration must be keys with values, not a list`},
+		"not YAML":           {"listen: [\n", nil, `paybell.yaml:1: not valid YAML: did not find expected node content`},
+		"tab":                {"auth:\n\tkeys: []\n", nil, `paybell.yaml:2: not valid YAML: found character that cannot start any token`},
+		"unknown anchor":     {"listen: *x\n", nil, `paybell.yaml: not valid YAML: unknown anchor 'x' referenced`},
+		"two documents":      {good + "---\nlisten: :1\n", nil, `paybell.yaml: more than one YAML document; the configuration is a single one`},
+		"empty":              {"", nil, "2 mistakes in the configuration:\n  paybell.yaml: auth.keys is missing: without a key no token could be checked, and nobody could watch an order\n  paybell.yaml: sources is missing: without a source no provider could tell of a payment"},
+		"variable not set":   {good + "listen: ${ADDRESS}\n", nil, `paybell.yaml:3: listen needs the environment variable ADDRESS, which is not set`},
+		"variable empty":     {good + "listen: ${ADDRESS}\n", []string{"ADDRESS="}, `paybell.yaml:3: listen needs the environment variable ADDRESS, which is empty`},
+		"variable not ended": {good + "listen: \"${ADDRESS\"\n", nil, `paybell.yaml:3: listen has a ${ without a variable's name and a }; a dollar sign is written $$`},
+		"variable with a default": {good + "listen: \"${ADDRESS:-x}\"\n", nil,
+			`paybell.yaml:3: listen has a ${ without a variable's name and a }; a dollar sign is written $$`},
+		"unknown override": {good, []string{"PAYBELL_AUTH_ISUER=x"},
+			`PAYBELL_AUTH_ISUER: unknown variable, and the configuration does not refer to it; did you mean "PAYBELL_AUTH_ISSUER"?`},
+		"override of a list of keys": {good, []string{"PAYBELL_SOURCES=x"},
+			`PAYBELL_SOURCES: unknown variable, and the configuration does not refer to it`},
+		"override that is no duration": {good, []string{"PAYBELL_DRAIN=soon"}, `PAYBELL_DRAIN: is not a duration such as 10s or 5m`},
+		"override that is empty":       {good, []string{"PAYBELL_LISTEN= "}, `PAYBELL_LISTEN: is empty; unset it or give it a value`},
+		"override that is wrong":       {good, []string{"PAYBELL_LISTEN=8080"}, `PAYBELL_LISTEN: listen is not HOST:PORT, such as 127.0.0.1:8080 or :8080`},
+		"override with a wrong item":   {good, []string{"PAYBELL_ORIGINS=https://a.example,*"}, `PAYBELL_ORIGINS: origins the value of PAYBELL_ORIGINS would let in pages of strangers; name each origin exactly`},
+		"override with a file that is not there": {good, []string{"PAYBELL_AUTH_API_KEYS=file:/nowhere/key"},
+			`PAYBELL_AUTH_API_KEYS: cannot be read: open /nowhere/key: no such file or directory`},
+		"secret file that is not there": {good + "cluster_secret: file:/nowhere/key\n", nil,
+			`paybell.yaml:3: cluster_secret cannot be read: open /nowhere/key: no such file or directory`},
+
+		"no port":       {good + "listen: localhost\n", nil, `paybell.yaml:3: listen is not HOST:PORT, such as 127.0.0.1:8080 or :8080`},
+		"port too high": {good + "admin: :70000\n", nil, `paybell.yaml:3: admin has a port that is not a number up to 65535`},
+		"admin in public": {good + "admin: :8080\n", nil,
+			`paybell.yaml:3: admin is the same address as listen; the operator's pages must not be public`},
+		"public URL":        {good + "public_url: pay.example.com\n", nil, `paybell.yaml:3: public_url is not an address such as https://pay.example.com`},
+		"half of TLS":       {good + "tls: {cert: a.pem}\n", nil, `paybell.yaml:3: tls needs both cert and key`},
+		"endless drain":     {good + "drain: 1h\n", nil, `paybell.yaml:3: drain must be from 0s to 10m0s`},
+		"postgres":          {good + "ledger: postgres://u:hunter2@db/paybell\n", nil, `paybell.yaml:3: ledger names a PostgreSQL database; this build keeps its ledger in SQLite only: write sqlite:PATH`},
+		"ledger of no kind": {good + "ledger: paybell.db\n", nil, `paybell.yaml:3: ledger is not sqlite:PATH, such as sqlite:/var/lib/paybell/paybell.db`},
+		"bus":               {good + "bus: redis://:hunter2@localhost\n", nil, `paybell.yaml:3: bus is for gateways of many nodes; this version runs one node: leave it out`},
+
+		"any origin":           {good + "origins: ['*']\n", nil, `paybell.yaml:3: origins[0] "*" would let in pages of strangers; name each origin exactly`},
+		"null origin":          {good + "origins: ['null']\n", nil, `paybell.yaml:3: origins[0] "null" would let in pages of strangers; name each origin exactly`},
+		"wildcard origin":      {good + "origins: ['https://*.example.com']\n", nil, `paybell.yaml:3: origins[0] "https://*.example.com" would let in pages of strangers; name each origin exactly`},
+		"origin without host":  {good + "origins: [shop.example.com]\n", nil, `paybell.yaml:3: origins[0] "shop.example.com" is not scheme://host[:port], such as https://shop.example.com`},
+		"origin of a file":     {good + "origins: ['ftp://a.example']\n", nil, `paybell.yaml:3: origins[0] "ftp://a.example" must begin with https:// or http://`},
+		"origin with a path":   {good + "origins: ['https://a.example/shop']\n", nil, `paybell.yaml:3: origins[0] "https://a.example/shop" must end after the host and port`},
+		"origin with a query":  {good + "origins: ['https://a.example?']\n", nil, `paybell.yaml:3: origins[0] "https://a.example?" must end after the host and port`},
+		"origin with a user":   {good + "origins: ['https://u@a.example']\n", nil, `paybell.yaml:3: origins[0] "https://u@a.example" must end after the host and port`},
+		"origin not ASCII":     {good + "origins: ['https://bücher.example']\n", nil, `paybell.yaml:3: origins[0] "https://bücher.example" must be written as browsers send it, with xn-- names for letters beyond ASCII`},
+		"origin port too high": {good + "origins: ['https://a.example:70000']\n", nil, `paybell.yaml:3: origins[0] "https://a.example:70000" has a port above 65535`},
+
+		"no key":          {"auth: {issuer: x}\n" + goodSources, nil, `paybell.yaml:1: auth.keys is missing: without a key no token could be checked, and nobody could watch an order`},
+		"empty API key":   {"auth: {keys: [{id: k1, algorithm: HS256, secret: x}], api_keys: [' ']}\n" + goodSources, nil, `paybell.yaml:1: auth.api_keys[0] is empty`},
+		"no source":       {goodAuth, nil, `paybell.yaml: sources is missing: without a source no provider could tell of a payment`},
+		"no secrets":      {goodAuth + "sources:\n  shop: {provider: standard}\n", nil, `paybell.yaml:3: sources.shop has no secrets: anybody could say that an order is paid; name the secret as ${VARIABLE} or file:PATH`},
+		"empty secret":    {goodAuth + "sources:\n  shop: {provider: standard, secrets: ['']}\n", nil, `paybell.yaml:3: sources.shop.secrets[0] is empty`},
+		"no provider":     {goodAuth + "sources:\n  shop: {secrets: [x]}\n", nil, `paybell.yaml:3: sources.shop has no provider; there are custom, standard, stripe`},
+		"wrong provider":  {goodAuth + "sources:\n  shop: {provider: strip, secrets: [x]}\n", nil, `paybell.yaml:3: sources.shop.provider "strip" is not a provider; did you mean "stripe"?`},
+		"absent provider": {goodAuth + "sources:\n  shop: {provider: adyen, secrets: [x]}\n", nil, `paybell.yaml:3: sources.shop.provider "adyen" is not a provider; there are custom, standard, stripe`},
+		"key of another provider": {goodAuth + "sources:\n  shop: {provider: standard, secrets: [x], account: a}\n", nil,
+			`paybell.yaml:3: sources.shop.account is not for provider standard, which takes secrets, public_keys, order, tolerance`},
+		"negative tolerance": {goodAuth + "sources:\n  shop: {provider: standard, secrets: [x], tolerance: -1s}\n", nil, `paybell.yaml:3: sources.shop.tolerance is negative`},
+		"source name":        {goodAuth + "sources:\n  Shop: {provider: standard, secrets: [x]}\n", nil, `paybell.yaml:2: sources has a source "Shop", a name that is not 1 to 64 of a-z, 0-9, - and _, a letter or digit first`},
+		"reserved source":    {goodAuth + "sources:\n  backend: {provider: standard, secrets: [x]}\n", nil, `paybell.yaml:3: sources.backend has the name that events of the merchant's own backend have; choose another`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(test.content, test.environ...)
+			if err == nil {
+				t.Fatalf("no error, want\n%s", test.want)
+			}
+			if err.Error() != test.want {
+				t.Errorf("got\n%v\nwant\n%s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestConfigFillsInVariablesAndFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("from a file\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "paybell.yaml")
+	content := good + "listen: \"${HOST}:${PORT}\"\npublic_url: https://pay.example.com/a$$b$c/\ncluster_secret: file:key\n" +
+		"drain: ${DRAIN}\ntls: {cert: &pem a.pem, key: *pem}\n"
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The values of variables are not looked through again.
+	c, err := loadConfig(path, []string{"HOST=127.0.0.1", "PORT=81", "DRAIN=3s", "PAYBELL_AUTH_ISSUER=${HOST}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, pair := range map[string][2]string{
+		"listen":         {c.Listen, "127.0.0.1:81"},
+		"public_url":     {c.PublicURL, "https://pay.example.com/a$b$c"},
+		"cluster_secret": {string(c.ClusterSecret), "from a file"},
+		"tls.key":        {c.TLS.Key, "a.pem"},
+		"auth.issuer":    {c.Auth.Issuer, "${HOST}"},
+		"auth.audience":  {c.Auth.Audience, "paybell"},
+		"ledger":         {c.ledgerPath(), "paybell.db"},
+		"drain":          {c.Drain.String(), "3s"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %q, want %q", what, pair[0], pair[1])
+		}
+	}
+}
+
+func TestConfigRefusesEmptyAndHugeSecretFiles(t *testing.T) {
+	for name, size := range map[string]int{"empty": 0, "huge": maxFileBytes + 1} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, bytes.Repeat([]byte("x"), size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := parse(good + "cluster_secret: file:" + path + "\n")
+		if err == nil || !strings.Contains(err.Error(), "which is empty or larger than 64 KiB") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestConfigOverrides(t *testing.T) {
+	c := mustParse(t, good+"listen: :1\norigins: [https://old.example]\n",
+		"PAYBELL_LISTEN=:2", "PAYBELL_ADMIN=:3", "PAYBELL_DRAIN=1m", "PAYBELL_TLS_CERT=c", "PAYBELL_TLS_KEY=k",
+		"PAYBELL_ORIGINS=https://a.example, http://b.example:8080", "PAYBELL_AUTH_API_KEYS=k1,k2", "PAYBELL_AUTH_TOKEN_TYPE=at",
+		// Not the gateway's:
+		"PAYBELL_URL=x", "PAYBELL_TOKEN=y", "PAYBELL_CONFIG=z", "HOME=/", "=C:=odd",
+		"PAYBELL_SERVICE_HOST=10.0.0.1", "PAYBELL_SERVICE_PORT_HTTP=80", "PAYBELL_PORT=tcp://10.0.0.1:80", "PAYBELL_PORT_80_TCP_ADDR=10.0.0.1")
+	got := fmt.Sprint(c.Listen, c.Admin, c.Drain, c.TLS, c.Origins, reveal(c.Auth.APIKeys), c.Auth.TokenType)
+	want := ":2:31m0s{c k}[https://a.example http://b.example:8080][k1 k2]at"
+	if strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestConfigMayReferToItsOwnVariables(t *testing.T) {
+	c := mustParse(t, goodSources+`auth: {keys: [{id: k1, algorithm: HS256, secret: "${PAYBELL_TOKEN_SECRET}"}]}`, "PAYBELL_TOKEN_SECRET=abc")
+	if got := string(c.Auth.Keys[0].Secret); got != "abc" {
+		t.Errorf("secret is %q", got)
+	}
+}
+
+func TestOriginsAreAsBrowsersSendThem(t *testing.T) {
+	c := mustParse(t, good+`origins: ["HTTPS://Shop.Example.com:443/", "https://shop.example.com", "http://localhost:3000", "http://[::1]:80", "https://a.example:80"]`)
+	want := []string{"https://shop.example.com", "http://localhost:3000", "http://[::1]", "https://a.example:80"}
+	if !slices.Equal(c.Origins, want) {
+		t.Errorf("got  %q\nwant %q", c.Origins, want)
+	}
+}
+
+// canaries are secrets wherever a configuration can hold one.
+var canaries = []string{"canary0token", "canary1api", "canary2hook", "canary3cluster", "canary4private", "canary5misplaced", "canary6env"}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	content := `
+cluster_secret: canary3cluster
+auth:
+  keys:
+    - {id: k1, algorithm: HS256, secret: canary0token}
+    - {id: k2, algorithm: EdDSA, private_key: canary4private}
+  api_keys: [canary1api, "${SECRET}"]
+sources:
+  shop: {provider: standard, secrets: [canary2hook]}
+  stripe: {provider: stripe, secrets: [canary2hook]}
+  bank: {provider: custom, secrets: [canary2hook], verify: {algorithm: hmac-sha256, header: X-S, signed: "{body}"}}
+`
+	environ := []string{"SECRET=canary6env"}
+	c := mustParse(t, content, environ...)
+	var out bytes.Buffer
+	if err := c.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), mask) {
+		t.Fatalf("nothing is masked:\n%s", out.String())
+	}
+	if err := c.summarize(&out); err != nil {
+		t.Fatal(err)
+	}
+	err := c.tryParts()
+	if err == nil {
+		t.Fatal("such short secrets were taken")
+	}
+	fmt.Fprintf(&out, "%v %+v %#v %v", *c, c.Auth, c.Sources, err)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "config", c, "auth", c.Auth)
+
+	for _, wrong := range []string{
+		content + "lisen: x\n",
+		content + "listen: canary5misplaced\n",
+		content + "ledger: postgres://u:canary5misplaced@db\n",
+		content + "bus: redis://:canary5misplaced@db\n",
+		content + "origins: ['${SECRET}']\n",
+		content + "origins: ['${SECRET']\n",
+		content + "public_url: https://u:canary5misplaced@pay.example.com\n",
+		content + "drain: canary5misplaced\n",
+		content + "tls: canary5misplaced\n",
+		content + "  odd: {provider: \"${SECRET}\", secrets: [x]}\n",
+		content + "  odd: {provider: standard, secrets: canary5misplaced}\n",
+		content + "  odd: {provider: standard, secrets: {canary5misplaced-which-is-too-long-for-a-key: x}}\n",
+		content + "  odd: {provider: standard, secret:canary5misplaced}\n",
+		content + "  canary5misplaced-which-is-too-long-for-a-Key: {provider: standard, secrets: [x]}\n",
+		content + "{canary5misplaced",
+	} {
+		_, err := parse(wrong, append(environ, "PAYBELL_LISTEN_ON=canary6env")...)
+		if err == nil {
+			t.Errorf("accepted:\n%s", wrong)
+		}
+		fmt.Fprintln(&out, err)
+		_, err = parse(wrong, environ...)
+		fmt.Fprintln(&out, err)
+	}
+	for _, canary := range canaries {
+		if i := strings.Index(out.String(), canary); i >= 0 {
+			t.Errorf("%s is shown: …%s…", canary, out.String()[max(0, i-80):i+len(canary)])
+		}
+	}
+}
+
+func TestPrintShowsWhereValuesComeFrom(t *testing.T) {
+	c := mustParse(t, strings.TrimSuffix(goodAuth, "\n")+`
+sources:
+  bank:
+    provider: custom
+    secrets: ["${HOOK}"]
+    verify: {algorithm: hmac-sha256, header: X-S, signed: "{body}", timestamp: {header: X-T, tolerance: 90s}}
+    event: {statuses: {OK: paid}}
+    answer: {status: 202}
+`, "HOOK=x", "PAYBELL_ORIGINS=https://a.example")
+	var out bytes.Buffer
+	if err := c.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := `listen: :8080 # default
+admin: 127.0.0.1:9090 # default
+ledger: sqlite:paybell.db # default
+origins:
+  - https://a.example # PAYBELL_ORIGINS
+drain: 10s # default
+auth:
+  audience: paybell # default
+  keys:
+    - id: k1 # line 1
+      algorithm: HS256 # line 1
+      secret: '********' # line 1
+sources:
+  bank:
+    provider: custom # line 4
+    secrets:
+      - '********' # line 5, HOOK
+    verify:
+      algorithm: hmac-sha256 # line 6
+      header: X-S # line 6
+      signed: '{body}' # line 6
+      timestamp:
+        header: X-T # line 6
+        tolerance: 1m30s # line 6
+    event:
+      statuses:
+        OK: paid # line 7
+    answer:
+      status: 202 # line 8
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestDrainMayBeNothing(t *testing.T) {
+	c := mustParse(t, good+"drain: 0s\n")
+	var out bytes.Buffer
+	if err := c.print(&out); err != nil || c.Drain != 0 || !strings.Contains(out.String(), "drain: 0s # line 3") {
+		t.Errorf("drain %v, %v:\n%s", c.Drain, err, out.String())
+	}
+	if d := defaults().Drain; d != 10*time.Second {
+		t.Errorf("default drain %v", d)
+	}
+}
+
+func TestUnreadableConfig(t *testing.T) {
+	if _, err := loadConfig(t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "read the configuration") {
+		t.Errorf("a folder as configuration: %v", err)
+	}
+}
+
+func TestConfigCheckTellsTheSameOnce(t *testing.T) {
+	c := mustParse(t, good+"tls: {cert: nowhere, key: nowhere}\n")
+	err := c.tryParts()
+	if err == nil || err.Error() != "paybell.yaml:3: tls: open nowhere: no such file or directory" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzConfigNeverPanics(f *testing.F) {
+	f.Add(good)
+	f.Add("a: &a [*a]\n")
+	f.Add("sources: {? {a: b} : c}\n<<: {listen: x}\n")
+	f.Fuzz(func(t *testing.T, content string) {
+		c, err := parse(content)
+		if err == nil {
+			if err := c.print(&bytes.Buffer{}); err != nil {
+				t.Errorf("accepted, and cannot be printed: %v", err)
+			}
+		}
+	})
+}

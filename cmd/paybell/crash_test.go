@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,7 +58,7 @@ func crashChild(args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(public.Addr())
+	fmt.Println(public.Addr(), os.Getpid())
 	return g.run(ctx, public, admin)
 }
 
@@ -122,7 +122,7 @@ admin: 127.0.0.1:0
 ledger: "sqlite:%s"
 auth: {issuer: test, keys: [{id: k1, algorithm: HS256, secret: "%s"}]}
 sources: {shop: {provider: standard, secrets: ["%s"]}}
-`, b.ledger(), standardSecret()+standardSecret(), secret)
+`, b.ledger(), string(standardSecret()), secret)
 	if err := os.WriteFile(b.config, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -155,12 +155,12 @@ func (b *crashBed) round(cmd *exec.Cmd, life time.Duration) int {
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	line := make([]byte, 64)
-	n, err := io.ReadAtLeast(out, line, 10)
-	if err != nil {
+	var address string
+	var pid int // of the gateway itself, whatever runs it
+	if _, err := fmt.Fscanln(out, &address, &pid); err != nil {
 		b.t.Fatalf("the gateway did not start: %v", err)
 	}
-	base := "http://" + strings.TrimSpace(string(line[:n]))
+	base := "http://" + address
 	before := len(b.acked)
 	ctx, cancel := context.WithCancel(b.t.Context())
 	var senders sync.WaitGroup
@@ -168,7 +168,7 @@ func (b *crashBed) round(cmd *exec.Cmd, life time.Duration) int {
 		senders.Go(func() { b.send(ctx, base) })
 	}
 	time.Sleep(life)
-	if err := cmd.Process.Kill(); err != nil {
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		b.t.Fatal(err)
 	}
 	cmd.Wait() // it was killed, which is an error of its own

@@ -25,7 +25,7 @@ func newSyncedDisk() *syncedDisk {
 // A line of the trace: "1234 pwrite64(7</tmp/x/paybell.db>, "\x00…", 4096, 0) = 4096",
 // perhaps cut in two by another thread: "… <unfinished ...>" and "<... resumed>".
 var (
-	traceCall    = regexp.MustCompile(`^(\d+) +(\w+)\(\d+<((?:\\x[0-9a-f]{2}|[^>])*)>(?:, (.*))?$`)
+	traceCall    = regexp.MustCompile(`^(\d+) +(\w+)\(\d+<((?:\\x[0-9a-f]{2}|[^>])*)>(.*)$`)
 	traceResumed = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>(.*)$`)
 )
 
@@ -57,7 +57,7 @@ func (d *syncedDisk) replay(path string) error {
 		if m == nil {
 			continue // a thread's end
 		}
-		thread, call, arguments := m[1], m[2], m[4]
+		thread, call, arguments := m[1], m[2], strings.TrimPrefix(m[4], ", ")
 		name, err := unescape(m[3])
 		if err != nil {
 			return err

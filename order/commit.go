@@ -10,7 +10,8 @@ import (
 // An entry is one write on its way into the ledger.
 type entry struct {
 	key      *IdempotencyKey
-	delivery *Delivery // a callback with its events
+	delivery *Delivery // a callback, and its events as the store completed them
+	events   []Event   // as they were told
 	order    string    // an order to register, and on which terms
 	terms    Terms
 	told     []Told
@@ -100,7 +101,8 @@ func (c *commit) insert(ctx context.Context, tx Tx) (touched []string, err error
 		switch {
 		case e.refused != nil:
 		case e.delivery != nil:
-			e.delivery.Fresh = make([]bool, len(e.delivery.Events))
+			e.delivery.Events = slices.Clone(e.events)
+			e.delivery.Fresh = make([]bool, len(e.events))
 			e.delivery.Joined = nil
 			deliveries = append(deliveries, e.delivery)
 		case e.order != "":

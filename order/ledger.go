@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -84,7 +85,7 @@ func (l *Ledger) RecordOnce(ctx context.Context, key IdempotencyKey, c Callback,
 			return Receipt{}, err
 		}
 	}
-	e := &entry{delivery: &Delivery{Callback: c, Events: events}, key: claim(key)}
+	e := &entry{delivery: &Delivery{Callback: c}, events: slices.Clone(events), key: claim(key)}
 	if err := l.write(ctx, e); err != nil {
 		return Receipt{}, err
 	}

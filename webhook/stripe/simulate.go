@@ -45,7 +45,7 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 	if err != nil {
 		return webhook.Request{}, fmt.Errorf("stripe: write the body: %w", err)
 	}
-	return sign(p.secrets[0], body, s.At), nil
+	return sign(p.secrets[0], body, s.SignedAt()), nil
 }
 
 // sign returns a request as Stripe makes it.

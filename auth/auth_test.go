@@ -239,3 +239,24 @@ func TestEveryAlgorithm(t *testing.T) {
 		})
 	}
 }
+
+// What the tests of Verify rest on: golang-jwt by itself accepts these. When
+// a release no longer does, the comments that say so can go.
+func TestGolangJWTIsLenientByItself(t *testing.T) {
+	p := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithTimeFunc(func() time.Time { return clock }), jwt.WithStrictDecoding())
+	for name, s := range map[string]sample{
+		"crit":      genuine().head(`{`, `{"crit":["b64"],"b64":false,`),
+		"duplicate": genuine().claim(`{`, `{"exp":1,`),
+		"no exp":    genuine().claim(`"exp":1795421100,`, ``),
+	} {
+		token, err := p.Parse(s.sign(t), func(*jwt.Token) (any, error) { return []byte(secret), nil })
+		if err != nil || !token.Valid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	token := genuine().sign(t)
+	_, err := p.Parse(token[:len(token)-4]+"\n"+token[len(token)-4:], func(*jwt.Token) (any, error) { return []byte(secret), nil })
+	if err != nil {
+		t.Errorf("newline in the signature: %v", err)
+	}
+}

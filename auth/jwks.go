@@ -205,7 +205,7 @@ func (s *keySet) fetch(ctx context.Context, known *knownKeys) (body []byte, etag
 	switch {
 	case res.StatusCode == http.StatusNotModified && req.Header.Get("If-None-Match") != "":
 		return nil, "", nil
-	case res.StatusCode >= 300 && res.StatusCode < 400:
+	case res.Header.Get("Location") != "":
 		return nil, "", fmt.Errorf("answer %d: redirects are not followed; configure the final URL", res.StatusCode)
 	case res.StatusCode != http.StatusOK:
 		return nil, "", fmt.Errorf("answer %d, not 200", res.StatusCode)
@@ -246,7 +246,11 @@ func (s *keySet) parse(body []byte) (map[string]key, error) {
 	for i := range raw {
 		k, err := s.parseOne(list[i], raw[i])
 		if err != nil {
-			s.log.Debug("auth: key passed over", "url", s.name, "number", i+1, "why", err)
+			level := slog.LevelDebug
+			if err == errPublished {
+				level = slog.LevelWarn
+			}
+			s.log.Log(context.Background(), level, "auth: key passed over", "url", s.name, "number", i+1, "why", err)
 			continue
 		}
 		if _, twice := keys[k.id]; twice {
@@ -260,8 +264,11 @@ func (s *keySet) parse(body []byte) (map[string]key, error) {
 	return keys, nil
 }
 
+var errPublished = errors.New("is a secret or private key, which no key set may hold; replace it, as others have read it")
+
 // parseOne reads a JWK that verifies signatures with the set's algorithm.
-// Secret and private keys are passed over: whoever can read the set has them.
+// Secret and private keys are passed over: whoever can read the set can sign
+// with them.
 func (s *keySet) parseOne(v strictjson.Value, raw []byte) (key, error) {
 	o, _ := v.(strictjson.Object)
 	if ops, has := o["key_ops"]; has {
@@ -276,7 +283,7 @@ func (s *keySet) parseOne(v strictjson.Value, raw []byte) (key, error) {
 	}
 	switch {
 	case !jwk.IsPublic():
-		return key{}, errors.New("is not a public key; it must not be in a key set")
+		return key{}, errPublished
 	case !validKeyID(jwk.KeyID):
 		return key{}, errors.New("has no kid of 1 to 64 letters, digits, - and _")
 	case jwk.Use != "" && jwk.Use != "sig":

@@ -123,8 +123,8 @@ func checkSecret(secret string) error {
 var words = []string{
 	"changeit", "changeme", "changethis", "replaceme", "replacethis", "placeholder", "example", "sample", "default",
 	"insecure", "donotuse", "notsosecret", "supersecret", "secret", "passw0rd", "password", "letmein", "deadbeef",
-	"astring", "atleast", "256bits", "256bit", "32bytes", "32chars", "characters", "long", "signing", "hs256",
-	"your", "super", "very", "this", "that", "paybell", "please", "production", "test", "token", "jwt", "apikey", "key",
+	"avalid", "valid", "string", "atleast", "256bit", "512bit", "bits", "32bytes", "32chars", "characters", "long", "signing", "hs256",
+	"your", "super", "very", "this", "that", "with", "paybell", "please", "production", "test", "token", "jwt", "apikey", "key",
 	"qwertyuiop", "qwerty", "asdfghjkl", "zxcvbnm",
 }
 
@@ -136,9 +136,10 @@ var withoutWords = func() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }()
 
-// guessable finds placeholders, repetitions, runs like 12345 or aaaaa, and
-// secrets of so few different characters that nothing random made them (32
-// random hex digits have fewer than 8 once in ten million).
+// guessable finds repetitions, runs like 12345 or aaaaa, secrets of so few
+// different characters that nothing random made them (32 random hex digits have
+// fewer than 8 once in ten million), and placeholders: fewer than 12 characters
+// are left when the words are taken out.
 func guessable(secret string) bool {
 	if strings.Contains((secret + secret)[1:2*len(secret)-1], secret) {
 		return true // one piece, over and over
@@ -159,8 +160,7 @@ func guessable(secret string) bool {
 		}
 		return -1
 	}, strings.ToLower(secret))
-	rest := withoutWords.Replace(plain)
-	return len(rest) < len(plain) && len(rest) < 16
+	return len(secret)-(len(plain)-len(withoutWords.Replace(plain))) < 12
 }
 
 func readPublic(text string) (any, error) {

@@ -1,16 +1,9 @@
 package auth
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"reflect"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 func TestRefusesAlgNone(t *testing.T) {
@@ -300,6 +293,16 @@ func TestRefusesOrdersThatAreNoList(t *testing.T) {
 	}
 }
 
+// Names that only look like ours, such as those of [Claims]' fields, mean nothing.
+func TestUnregisteredClaimsSayNothing(t *testing.T) {
+	v := newVerifier(t, Options{})
+	want := wantAccepted(t, v, genuine().sign(t))
+	got := wantAccepted(t, v, genuine().claim(`{`, `{"expires":"2099-01-01T00:00:00Z","subject":"EVIL","id":"EVIL","keyid":"EVIL","Claims":{"Orders":["EVIL"]},`).sign(t))
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("claims %+v, want %+v", got, want)
+	}
+}
+
 // A star is an id like any other; it is never a wildcard.
 func TestStarIsOneOrder(t *testing.T) {
 	got := wantAccepted(t, newVerifier(t, Options{}), genuine().claim(`["A1001"]`, `["*"]`).sign(t))
@@ -375,80 +378,5 @@ func TestOneClaimSetHasManyTokens(t *testing.T) {
 	a, b := genuine().sign(t), genuine().claim(`{`, `{ `).sign(t)
 	if x, y := wantAccepted(t, v, a), wantAccepted(t, v, b); a == b || x.ID != y.ID {
 		t.Errorf("ids %q and %q", x.ID, y.ID)
-	}
-}
-
-func FuzzVerify(f *testing.F) {
-	v := newVerifier(f, Options{})
-	token := genuine().sign(f)
-	for _, seed := range []string{token, token + "\n", token[:len(token)-1], "a.b.c", "..", genuine().head(`"HS256"`, `"none"`).sign(f)} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, token string) {
-		_, err := v.Verify(token)
-		if err != nil {
-			if !errors.Is(err, ErrInvalid) {
-				t.Errorf("error %v is not an ErrInvalid", err)
-			}
-			return
-		}
-		at := strings.LastIndexByte(token, '.')
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write([]byte(token[:at]))
-		if token[at+1:] != b64(mac.Sum(nil)) {
-			t.Errorf("accepted %q, which the key did not sign", token)
-		}
-	})
-}
-
-// FuzzSignedToken signs whatever comes, and compares what was accepted with
-// what a lenient reader makes of the same bytes.
-func FuzzSignedToken(f *testing.F) {
-	v := newVerifier(f, Options{})
-	f.Add(genuine().header, genuine().claims)
-	f.Add(genuine().head(`{`, `{"crit":[],`).header, genuine().claim(`["A1001"]`, `[]`).claims)
-	f.Add(genuine().head(`{`, `{"Kid":"x",`).header, genuine().claim(`{`, `{"Exp":1,`).claims)
-	f.Fuzz(func(t *testing.T, header, claims string) {
-		s := genuine()
-		s.header, s.claims = header, claims
-		got, err := v.Verify(s.sign(t))
-		if err != nil {
-			return
-		}
-		var h struct{ Alg, Kid string }
-		var c struct {
-			Sub, Jti string
-			Exp, Iat int64
-			Orders   []string
-		}
-		if err := errors.Join(json.Unmarshal([]byte(header), &h), json.Unmarshal([]byte(claims), &c)); err != nil {
-			t.Fatalf("accepted %s.%s, which encoding/json refuses: %v", header, claims, err)
-		}
-		same := h.Alg == "HS256" && h.Kid == got.KeyID && c.Sub == got.Subject && c.Jti == got.ID &&
-			c.Exp == got.Expires.Unix() && c.Iat == got.IssuedAt.Unix() && fmt.Sprint(c.Orders) == fmt.Sprint(got.Orders)
-		if !same || len(got.Orders) == 0 || !got.Expires.After(clock) || got.Expires.Sub(got.IssuedAt) > 15*time.Minute {
-			t.Errorf("accepted %s.%s as %+v, which encoding/json reads as %+v %+v", header, claims, got, h, c)
-		}
-	})
-}
-
-// What the traps in this file rest on: golang-jwt by itself accepts these. When
-// a release no longer does, the comments that say so can go.
-func TestGolangJWTIsLenientByItself(t *testing.T) {
-	p := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithTimeFunc(func() time.Time { return clock }), jwt.WithStrictDecoding())
-	for name, s := range map[string]sample{
-		"crit":      genuine().head(`{`, `{"crit":["b64"],"b64":false,`),
-		"duplicate": genuine().claim(`{`, `{"exp":1,`),
-		"no exp":    genuine().claim(`"exp":1795421100,`, ``),
-	} {
-		token, err := p.Parse(s.sign(t), func(*jwt.Token) (any, error) { return []byte(secret), nil })
-		if err != nil || !token.Valid {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	token := genuine().sign(t)
-	_, err := p.Parse(token[:len(token)-4]+"\n"+token[len(token)-4:], func(*jwt.Token) (any, error) { return []byte(secret), nil })
-	if err != nil {
-		t.Errorf("newline in the signature: %v", err)
 	}
 }

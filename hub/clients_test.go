@@ -81,8 +81,8 @@ func (w *watch) leave() {
 // next returns what the client sees next, besides heartbeats.
 func (w *watch) next() event {
 	w.t.Helper()
-	late := time.After(patience)
 	for {
+		late := time.After(patience)
 		select {
 		case e := <-w.events:
 			if e.Type != "ping" {

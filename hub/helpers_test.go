@@ -192,12 +192,18 @@ func newNode(t testing.TB, opts Options) *node {
 // start serves a hub on the loopback.
 func start(t testing.TB, opts Options) *node {
 	t.Helper()
+	return serveTCP(t, newNode(t, opts))
+}
+
+// serveTCP serves a node that was made before.
+func serveTCP(t testing.TB, n *node) *node {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := listener.Addr().String()
-	return serve(t, newNode(t, opts), listener, func() (net.Conn, error) { return net.Dial("tcp", address) })
+	return serve(t, n, listener, func() (net.Conn, error) { return net.Dial("tcp", address) })
 }
 
 // startPipes serves a hub over pipes in memory, for a bubble of synctest.

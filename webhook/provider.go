@@ -54,10 +54,14 @@ type Simulation struct {
 	Status   order.Status // an order status, or disputed, won, lost
 	Amount   int64        // minor units; of a refund: the running total refunded
 	Currency string
-	Method   string // card, alipay …
-	At       time.Time
+	Method   string        // card, alipay …
+	At       time.Time     // when it happened
+	Late     time.Duration // how much later the request is signed, as in a retry
 	Live     bool
 }
+
+// SignedAt is when the request is signed.
+func (s Simulation) SignedAt() time.Time { return s.At.Add(s.Late) }
 
 var (
 	// ErrUnverified is wrapped by errors about a sender that is not proved.

@@ -221,7 +221,7 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 	return fields
 }
 
-// scalar reads text, a number, a truth value or a duration.
+// scalar reads text, a whole number or a duration.
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	text := v.Kind() == reflect.String || v.Type() == durationType
 	if text != (n.Tag == "!!str") && !strings.Contains(n.Value, "${") {
@@ -238,7 +238,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 }
 
 // set gives v the value that text stands for. Its error goes on after the name
-// of the key or variable, and does not quote text.
+// of the key or variable, and does not quote text. Besides these kinds a config
+// holds only whole numbers.
 func (d *decoder) set(v reflect.Value, text string) error {
 	switch v.Type() {
 	case durationType:
@@ -253,24 +254,15 @@ func (d *decoder) set(v reflect.Value, text string) error {
 		v.SetString(content)
 		return err
 	}
-	var err error
-	switch v.Kind() {
-	case reflect.String:
+	if v.Kind() == reflect.String {
 		v.SetString(text)
-	case reflect.Bool:
-		var b bool
-		b, err = strconv.ParseBool(text)
-		v.SetBool(b)
-	case reflect.Int, reflect.Int64:
-		var n int64
-		n, err = strconv.ParseInt(text, 10, 64)
-		v.SetInt(n)
-	default:
-		return errors.New("cannot be set to a single value")
+		return nil
 	}
+	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
 		return errors.New("must be " + wanted(v))
 	}
+	v.SetInt(n)
 	return nil
 }
 
@@ -323,8 +315,6 @@ func wanted(v reflect.Value) string {
 		return "keys with values"
 	case reflect.Slice:
 		return "a list"
-	case reflect.Bool:
-		return "true or false"
 	case reflect.Int, reflect.Int64:
 		return "a whole number"
 	}

@@ -84,8 +84,6 @@ func scalarNode(v reflect.Value) *yaml.Node {
 		return textNode(value.String())
 	case int:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(value)}
-	case bool:
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(value)}
 	}
 	return textNode(v.String())
 }

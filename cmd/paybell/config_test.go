@@ -67,6 +67,8 @@ func TestConfigMistakes(t *testing.T) {
 			`paybell.yaml:1: auth.keys must be a list, not keys with values`},
 		"text for a number": {goodAuth + "sources: {bank: {provider: custom, secrets: [x], answer: {status: fine}}}", nil,
 			`paybell.yaml:2: sources.bank.answer.status must be a whole number, not text`},
+		"number too large": {goodAuth + "sources: {bank: {provider: custom, secrets: [x], answer: {status: 99999999999}}}", nil,
+			`paybell.yaml:2: sources.bank.answer.status must be a whole number`},
 		"not a duration": {good + "drain: soon\n", nil,
 			`paybell.yaml:3: drain is not a duration such as 10s or 5m`},
 		"number for duration": {good + "drain: 10\n", nil,

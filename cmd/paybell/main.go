@@ -74,6 +74,7 @@ func newRootCommand() *cobra.Command {
 	})
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagMistake)
+	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newDemoCommand(),
 		newServeCommand(),
@@ -84,6 +85,22 @@ func newRootCommand() *cobra.Command {
 		newVersionCommand(),
 	)
 	return root
+}
+
+// newHelpCommand is cobra's, but tells a command that is not there.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Tell how to use a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return misusef(cmd.Root(), "unknown command %q%s", rest[0], didYouMean(rest[0], commandNames(about)))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // group makes cmd a command that only holds others: what it is given must be

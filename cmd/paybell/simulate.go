@@ -91,7 +91,7 @@ func newSimulateCommand() *cobra.Command {
 	flags.StringVar(&s.step.Method, "method", "card", "how it was paid: card, alipay, wechat_pay …")
 	flags.BoolVar(&s.step.Live, "live", false, "say that real money moves")
 	flags.BoolVar(&s.twice, "twice", false, "send each request two times")
-	flags.DurationVar(&s.late, "late", 0, "say that it happened this long ago")
+	flags.DurationVar(&s.late, "late", 0, "say that it happened this long ago, signed now as a provider's retry is")
 	flags.BoolVar(&s.shuffle, "shuffle", false, "send created, pending and paid, in random order")
 	flags.BoolVar(&s.forged, "bad-signature", false, "sign with a secret that is not the source's")
 	flags.IntVar(&s.count, "count", 1, "for how many orders: ORDER, ORDER-2, ORDER-3 …")
@@ -194,7 +194,7 @@ func (s *simulation) run(ctx context.Context, provider webhook.Simulator, out, t
 		for _, step := range s.steps(i) {
 			request, err := provider.Simulate(step)
 			if err != nil {
-				return err
+				return fmt.Errorf("source %s: %w", s.source, err)
 			}
 			for range map[bool]int{false: 1, true: 2}[s.twice] {
 				ok, err := s.send(ctx, step.ID, request, out, talk)
@@ -221,13 +221,14 @@ func (s *simulation) steps(i int) []webhook.Simulation {
 		sum := sha256.Sum256([]byte(first.Payment + " " + first.Order))
 		first.Payment = "pay_" + hex.EncodeToString(sum[:8])
 	}
-	first.At = time.Now().Add(-s.late)
+	first.At, first.Late = time.Now().Add(-s.late), s.late
 	steps := []webhook.Simulation{first}
 	if s.shuffle {
 		steps = nil
 		for n, status := range []order.Status{order.Created, order.Pending, order.Paid} {
 			step := first
-			step.Status, step.At = status, first.At.Add(time.Duration(n-2)*time.Second)
+			ago := time.Duration(2-n) * time.Second
+			step.Status, step.At, step.Late = status, first.At.Add(-ago), first.Late+ago
 			steps = append(steps, step)
 		}
 		mathrand.Shuffle(len(steps), func(a, b int) { steps[a], steps[b] = steps[b], steps[a] })

@@ -183,7 +183,7 @@ func (w *watch) stream(ctx context.Context) (begun bool, err error) {
 // refusal reads an answer other than 200, and when to ask again.
 func (w *watch) refusal(answer *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10)) // shown for what it is worth
-	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds >= 0 {
+	if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 16); err == nil {
 		w.goodbye = time.Duration(seconds)*time.Second + rand.N(time.Second)
 	}
 	text := problemOf(answer, body)
@@ -209,7 +209,7 @@ func (w *watch) event(e sseEvent) error {
 		if err := json.Unmarshal([]byte(e.data), &bye); err != nil {
 			return fmt.Errorf("goodbye: %w", err)
 		}
-		w.goodbye = time.Duration(max(bye.RetryMS, 0)) * time.Millisecond
+		w.goodbye = time.Duration(min(max(bye.RetryMS, 0), longestWait.Milliseconds())) * time.Millisecond
 		return fmt.Errorf("the gateway says goodbye (%s)", printable(bye.Reason))
 	}
 	return nil

@@ -45,14 +45,14 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 		URL:    p.verify.URL,
 		Header: http.Header{"Content-Type": {"application/json"}},
 		Body:   body,
-		At:     s.At,
+		At:     s.SignedAt(),
 	}
 	for _, part := range p.signed {
 		if part.part == "header" && r.Header.Get(part.name) == "" {
 			r.Header.Set(part.name, "simulated")
 		}
 	}
-	v, timestamp := p.verify, writeTime(s.At, p.verify.Timestamp.Unit)
+	v, timestamp := p.verify, writeTime(s.SignedAt(), p.verify.Timestamp.Unit)
 	if v.ID.Header != "" {
 		if err := p.signed.holds(s.ID); err != nil {
 			return webhook.Request{}, fmt.Errorf("custom: %w", err)
@@ -106,7 +106,7 @@ func (p *Provider) simulatedBody(s webhook.Simulation) ([]byte, error) {
 		values[c.Time] = jsonTime(s.At, c.TimeUnit)
 	}
 	if at := p.verify.Timestamp; at.Path != "" {
-		values[at.Path] = jsonTime(s.At, at.Unit)
+		values[at.Path] = jsonTime(s.SignedAt(), at.Unit)
 	}
 	if live, inverted := strings.CutPrefix(c.Livemode, "!"); live != "" && live[0] != '=' {
 		values[live] = s.Live != inverted

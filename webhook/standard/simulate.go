@@ -59,7 +59,7 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 	if err != nil {
 		return webhook.Request{}, fmt.Errorf("standard: write the body: %w", err)
 	}
-	timestamp := strconv.FormatInt(s.At.Unix(), 10)
+	timestamp := strconv.FormatInt(s.SignedAt().Unix(), 10)
 	signature := webhook.HMAC(sha256.New, p.secrets[0], signedText(s.ID, timestamp, body))
 	return webhook.Request{
 		Method: http.MethodPost,
@@ -70,7 +70,7 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 			"Webhook-Signature": {"v1," + base64.StdEncoding.EncodeToString(signature)},
 		},
 		Body: body,
-		At:   s.At,
+		At:   s.SignedAt(),
 	}, nil
 }
 

@@ -43,7 +43,8 @@ func TestRefusingAWriteFailsNoOther(t *testing.T) {
 }
 
 // TestAKeyIsClaimedAnewWhenACommitIsTriedAgain: what a failed try learned of
-// the keys must not stay, or the first use of a key would refuse itself.
+// the keys must not stay, or a use of a key would be taken for the one that was
+// rolled back.
 func TestAKeyIsClaimedAnewWhenACommitIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(0)
@@ -56,6 +57,7 @@ func TestAKeyIsClaimedAnewWhenACommitIsTriedAgain(t *testing.T) {
 		}
 		wantErrors(t, b.together(t, use("1", "A"), use("2", "B")), errDisk, nil)
 		b.want(t, nil, []string{"B v1 paid"})
+		wantErrors(t, []error{use("2", "B")(), use("1", "C")()}, nil, order.ErrKeyReused) // what was stored is B's
 	})
 }
 
@@ -63,9 +65,11 @@ func TestRegisterReturnsTheState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(0)
 		b.run(t)
+		time.Sleep(time.Second + 2345678*time.Nanosecond)
+		now := time.Now().UTC().Truncate(time.Millisecond)
 		for range 2 { // again on the same terms changes nothing
 			s, err := b.Register(t.Context(), order.IdempotencyKey{}, "A1", live)
-			if want := state(order.Created, 0, 0); err != nil || !s.SameAs(want) || s.Tag() != "epoch.1" || !s.UpdatedAt.Equal(time.Now()) {
+			if want := state(order.Created, 0, 0); err != nil || !s.SameAs(want) || s.Tag() != "epoch.1" || s.UpdatedAt != now {
 				t.Errorf("registered %+v, %v", s, err)
 			}
 		}
@@ -191,14 +195,15 @@ func TestExpire(t *testing.T) {
 		b.run(t)
 		asks := live
 		asks.ExpiresAt = time.Now().Add(5 * time.Minute)
-		for _, id := range []string{"paid", "waiting", "withdrawn", "failed"} {
+		for _, id := range []string{"paid", "waiting", "withdrawn", "failed", "partial"} {
 			if _, err := b.Register(t.Context(), order.IdempotencyKey{}, id, asks); err != nil {
 				t.Fatal(err)
 			}
 		}
 		failed := pay(1, order.Failed, 9900, func(e *order.Event) { e.Order = "failed" })
 		canceled := withdraw(1, order.Canceled, func(e *order.Event) { e.Order = "withdrawn" })
-		if _, err := b.Record(t.Context(), order.Callback{}, events{paidInFull("paid"), failed, canceled}); err != nil {
+		partial := pay(1, order.Paid, 4000, func(e *order.Event) { e.Order = "partial" })
+		if _, err := b.Record(t.Context(), order.Callback{}, events{paidInFull("paid"), failed, canceled, partial}); err != nil {
 			t.Fatal(err)
 		}
 		var said strings.Builder
@@ -210,7 +215,7 @@ func TestExpire(t *testing.T) {
 		statuses := func(want ...order.Status) {
 			t.Helper()
 			synctest.Wait()
-			states, _ := b.States(t.Context(), []string{"paid", "waiting", "withdrawn", "failed"})
+			states, _ := b.States(t.Context(), []string{"paid", "waiting", "withdrawn", "failed", "partial"})
 			for i := range states {
 				if states[i].Status != want[i] {
 					t.Errorf("%s is %s, want %s", states[i].Order, states[i].Status, want[i])
@@ -218,19 +223,22 @@ func TestExpire(t *testing.T) {
 			}
 		}
 		time.Sleep(5*time.Minute - time.Millisecond)
-		statuses(order.Paid, order.Created, order.Canceled, order.Failed)
+		statuses(order.Paid, order.Created, order.Canceled, order.Failed, order.PartiallyPaid)
 		b.store.failWith(failing("expired:waiting"))
 		time.Sleep(2 * time.Second)
-		statuses(order.Paid, order.Created, order.Canceled, order.Expired)
+		statuses(order.Paid, order.Created, order.Canceled, order.Expired, order.PartiallyPaid)
 		b.store.failWith(nil)
 		time.Sleep(2 * time.Second)
-		statuses(order.Paid, order.Expired, order.Canceled, order.Expired)
+		statuses(order.Paid, order.Expired, order.Canceled, order.Expired, order.PartiallyPaid)
 		if err := b.paying(t, "waiting")(); err != nil {
 			t.Fatal(err)
 		}
 		commits := len(b.commits)
 		time.Sleep(time.Minute)
-		statuses(order.Paid, order.Paid, order.Canceled, order.Expired)
+		statuses(order.Paid, order.Paid, order.Canceled, order.Expired, order.PartiallyPaid)
+		if b.store.kept.events["paybell expired:paid"] || b.store.kept.events["paybell expired:withdrawn"] {
+			t.Error("an order expired that had ended")
+		}
 		if len(b.commits) != commits {
 			t.Errorf("%d commits to expire what has ended", len(b.commits)-commits)
 		}

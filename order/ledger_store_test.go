@@ -17,6 +17,7 @@ import (
 type memory struct {
 	mu     sync.Mutex
 	fail   func(ctx context.Context, writes []string) error // see failWith
+	twice  bool                                             // each transaction runs twice; set before the ledger runs
 	kept   contents
 	inside bool // a transaction is under way
 }
@@ -46,18 +47,26 @@ func (m *memory) failWith(fail func(ctx context.Context, writes []string) error)
 
 func (m *memory) Epoch() string { return "epoch" }
 
-func (m *memory) Update(ctx context.Context, fn func(order.Tx) error) error {
+func (m *memory) begin() *memoryTx {
 	m.mu.Lock()
-	tx := &memoryTx{contents: contents{
+	defer m.mu.Unlock()
+	m.inside = true
+	return &memoryTx{fail: m.fail, contents: contents{
 		keys: maps.Clone(m.kept.keys), events: maps.Clone(m.kept.events), payments: maps.Clone(m.kept.payments),
 		orders: maps.Clone(m.kept.orders), heads: m.kept.heads, told: slices.Clone(m.kept.told),
 	}}
-	m.inside = true
-	fail := m.fail
-	m.mu.Unlock()
+}
+
+func (m *memory) Update(ctx context.Context, fn func(order.Tx) error) error {
+	if m.twice {
+		if err := fn(m.begin()); err != nil {
+			return err
+		}
+	}
+	tx := m.begin()
 	err := fn(tx)
-	if err == nil && fail != nil {
-		err = fail(ctx, tx.writes)
+	if err == nil && tx.fail != nil {
+		err = tx.fail(ctx, tx.writes)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -98,6 +107,7 @@ func (m *memory) Due(_ context.Context, now time.Time, _ int) (due []string, err
 
 type memoryTx struct {
 	contents
+	fail   func(ctx context.Context, writes []string) error
 	writes []string
 }
 

@@ -158,14 +158,27 @@ func TestAFailedCommitLeavesNothingBehind(t *testing.T) {
 	})
 }
 
+// TestATransactionMayRunTwice as Postgres asks for after a deadlock: what the
+// first run found is neither published nor answered.
+func TestATransactionMayRunTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(0)
+		b.store.twice = true
+		wantErrors(t, b.together(t, b.paying(t, "A"), b.paying(t, "B"), b.paying(t, "A")), nil, nil, nil)
+		b.want(t, []string{"3 writes"}, []string{"A v1 paid", "B v1 paid"})
+	})
+}
+
 func TestBrokenStorageEndsTheLedger(t *testing.T) {
 	for what, c := range map[string]struct {
-		fail func(context.Context, []string) error
-		want []error
+		fail    func(context.Context, []string) error
+		want    []error
+		commits []string // after the failure, none
 	}{
 		"in a shared commit": {
 			func(context.Context, []string) error { return fmt.Errorf("fsync: %w", order.ErrBroken) },
 			[]error{order.ErrBroken, order.ErrBroken, order.ErrBroken},
+			[]string{"3 writes failed"},
 		},
 		"while each write is tried alone": {
 			func(_ context.Context, writes []string) error {
@@ -178,6 +191,7 @@ func TestBrokenStorageEndsTheLedger(t *testing.T) {
 				return nil
 			},
 			[]error{nil, order.ErrBroken, order.ErrBroken},
+			[]string{"3 writes failed", "1 writes", "1 writes failed"},
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -185,6 +199,9 @@ func TestBrokenStorageEndsTheLedger(t *testing.T) {
 				b := newBench(0)
 				b.store.failWith(c.fail)
 				wantErrors(t, b.together(t, b.paying(t, "A"), b.paying(t, "B"), b.paying(t, "C")), c.want...)
+				if !slices.Equal(b.commits, c.commits) {
+					t.Errorf("commits were %q, want %q", b.commits, c.commits)
+				}
 				if err := <-b.ended; !errors.Is(err, order.ErrBroken) {
 					t.Errorf("Run ended with %v", err)
 				}

@@ -50,7 +50,7 @@ fuzz: ## fuzz everything that strangers send, each for FUZZTIME
 
 .PHONY: bench
 bench: ## the benchmarks of every part, with allocation counts
-	go test -run '^$$' -bench . -benchmem ./order/... ./webhook/... ./auth/... ./hub/...
+	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: client
 client: setup ## build client-js/dist/paybell.js from its source

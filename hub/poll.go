@@ -99,10 +99,10 @@ func (h *Hub) answer(w http.ResponseWriter, grant Grant, m *message, known tags,
 // nothing more is expected.
 func nextPoll(m *message, held bool) time.Duration {
 	switch {
-	case m.final:
-		return 30 * time.Second
 	case held:
 		return 0
+	case m.final:
+		return 30 * time.Second
 	}
 	return 2*time.Second + rand.N(2*time.Second)
 }

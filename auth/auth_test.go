@@ -220,7 +220,7 @@ func TestEveryAlgorithm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c.sign.ID, c.sign.Algorithm = "new", name[:5]
 			c.verify.ID, c.verify.Algorithm = "new", name[:5]
-			m, err := NewMinter(c.sign, "https://shop.example", "")
+			m, err := NewMinter(c.sign, Options{Issuer: "https://shop.example"})
 			if err != nil {
 				t.Fatal(err)
 			}

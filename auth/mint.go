@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -21,13 +22,14 @@ type Minter struct {
 	key              key
 	method           jwt.SigningMethod
 	issuer, audience string
+	tokenType        string
 	now              func() time.Time
 }
 
-// NewMinter returns a Minter that signs with key: a secret for HS256, a private
-// key for any other algorithm. An empty issuer is left out of the tokens; an
-// empty audience means "paybell".
-func NewMinter(k Key, issuer, audience string) (*Minter, error) {
+// NewMinter returns a Minter whose tokens a [Verifier] with the same options
+// accepts. It signs with k: a secret for HS256, a private key for any other
+// algorithm. An empty issuer is left out of the tokens.
+func NewMinter(k Key, opts Options) (*Minter, error) {
 	if k.JWKS != "" || k.PublicKey != "" {
 		return nil, fmt.Errorf("auth: key %s: only verifies; give its private key or a secret to mint with", label(k, 0))
 	}
@@ -35,13 +37,15 @@ func NewMinter(k Key, issuer, audience string) (*Minter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth: key %s: %w", label(k, 0), err)
 	}
-	if audience == "" {
-		audience = "paybell"
-	}
-	return &Minter{
+	m := &Minter{
 		key: parsed, method: jwt.GetSigningMethod(parsed.algorithm),
-		issuer: issuer, audience: audience, now: time.Now,
-	}, nil
+		issuer: opts.Issuer, audience: cmp.Or(opts.Audience, "paybell"),
+		tokenType: cmp.Or(opts.TokenType, "JWT"), now: opts.Now,
+	}
+	if m.now == nil {
+		m.now = time.Now
+	}
+	return m, nil
 }
 
 // Mint returns a token that opens orders until ttl from now, and what it says.
@@ -89,7 +93,7 @@ func (m *Minter) sign(c Claims) (string, error) {
 		claims["sub"] = c.Subject
 	}
 	t := jwt.NewWithClaims(m.method, claims)
-	t.Header["kid"] = c.KeyID
+	t.Header["kid"], t.Header["typ"] = c.KeyID, m.tokenType
 	token, err := t.SignedString(m.key.private)
 	if err != nil {
 		return "", fmt.Errorf("auth: mint: sign: %w", err)

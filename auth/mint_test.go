@@ -8,7 +8,7 @@ import (
 
 func newMinter(t testing.TB) *Minter {
 	t.Helper()
-	m, err := NewMinter(Key{ID: "k1", Algorithm: "HS256", Secret: secret}, "", "")
+	m, err := NewMinter(Key{ID: "k1", Algorithm: "HS256", Secret: secret}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,14 +80,14 @@ func TestMinterNeedsASigningKey(t *testing.T) {
 		{Key{ID: "k", Algorithm: "HS256", Secret: "short"}, `key "k": its secret is shorter`},
 		{Key{ID: "k", Algorithm: "ES256", PrivateKey: privatePEM(rsaKey())}, "ES256 takes"},
 	} {
-		if _, err := NewMinter(c.key, "", ""); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := NewMinter(c.key, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q", err, c.want)
 		}
 	}
 }
 
-func TestMinterNamesItsIssuerAndAudience(t *testing.T) {
-	m, err := NewMinter(Key{ID: "k1", Algorithm: "HS256", Secret: secret}, "https://pay.example", "shop")
+func TestMinterNamesItsIssuerAudienceAndType(t *testing.T) {
+	m, err := NewMinter(Key{ID: "k1", Algorithm: "HS256", Secret: secret}, Options{Issuer: "https://pay.example", Audience: "shop", TokenType: "paybell+jwt"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestMinterNamesItsIssuerAndAudience(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := wantAccepted(t, newVerifier(t, Options{Issuer: "https://pay.example", Audience: "shop", Now: time.Now}), token)
+	got := wantAccepted(t, newVerifier(t, Options{Issuer: "https://pay.example", Audience: "shop", TokenType: "paybell+jwt", Now: time.Now}), token)
 	if got.Issuer != "https://pay.example" {
 		t.Errorf("issuer %q", got.Issuer)
 	}

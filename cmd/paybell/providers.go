@@ -87,7 +87,9 @@ func buildMinter(c *config) (*auth.Minter, error) {
 		if k.Secret == "" && k.PrivateKey == "" {
 			continue
 		}
-		return auth.NewMinter(k.key(), c.Auth.Issuer, c.Auth.Audience)
+		return auth.NewMinter(k.key(), auth.Options{
+			Issuer: c.Auth.Issuer, Audience: c.Auth.Audience, TokenType: c.Auth.TokenType,
+		})
 	}
 	return nil, errNoSigningKey
 }

@@ -49,7 +49,11 @@ func TestForgedWebhookChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed.Body = []byte(strings.Replace(string(signed.Body), `"amount_received":1`, `"amount_received":9900`, 1))
+	forged := strings.Replace(string(signed.Body), `"amount_received": 1`, `"amount_received": 9900`, 1)
+	if forged == string(signed.Body) {
+		t.Fatal("the body to forge has no such amount")
+	}
+	signed.Body = []byte(forged)
 	if status := gw.post("stripe", signed); status != http.StatusUnauthorized {
 		t.Errorf("a forged webhook was answered %d", status)
 	}

@@ -34,6 +34,10 @@ to come back, webhooks are served to the last. A second signal ends it at once.`
 		if err != nil {
 			return err
 		}
+		fmt.Fprintln(cmd.ErrOrStderr(), "# the configuration in force")
+		if err := c.print(cmd.ErrOrStderr()); err != nil {
+			return err
+		}
 		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 		ctx, cancel := untilSignal(cmd.Context())
 		defer cancel()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/paybell/paybell/auth"
 	"github.com/paybell/paybell/hub"
+	"github.com/paybell/paybell/internal/strictjson"
 	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/webhook"
 )
@@ -162,7 +163,7 @@ var demoActions = map[string][]demoStep{
 type sentWebhook struct {
 	Source string  `json:"source"`
 	Event  string  `json:"event"`
-	What   string  `json:"what"`
+	What   string  `json:"what"` // the provider's own name for it
 	Status int     `json:"status"`
 	SentAt float64 `json:"sent_at"` // milliseconds since 1970
 	TookMS float64 `json:"took_ms"`
@@ -172,8 +173,11 @@ type sentWebhook struct {
 func (s *demoShop) action(w http.ResponseWriter, r *http.Request) {
 	id, name := r.PathValue("order"), r.PathValue("action")
 	if name == "cut" {
-		n := s.hub.Disconnect(id)
-		writeJSON(w, http.StatusOK, map[string]any{"webhooks": []sentWebhook{}, "note": fmt.Sprintf("%d connections cut", n)})
+		note := "1 connection cut"
+		if n := s.hub.Disconnect(id); n != 1 {
+			note = fmt.Sprintf("%d connections cut", n)
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"webhooks": []sentWebhook{}, "note": note})
 		return
 	}
 	steps, ok := demoActions[name]
@@ -211,7 +215,12 @@ func (s *demoShop) send(ctx context.Context, id string, step demoStep) (sentWebh
 	if err != nil {
 		return sentWebhook{}, err
 	}
+	what, err := typeOf(signed.Body)
+	if err != nil {
+		return sentWebhook{}, err
+	}
 	if step.forged {
+		what += " (forged)"
 		signed.Body = bytes.Replace(signed.Body, []byte(id), []byte(id+" "), 1)
 	}
 	request, err := http.NewRequestWithContext(ctx, signed.Method, s.base+"/webhooks/"+step.source, bytes.NewReader(signed.Body))
@@ -225,12 +234,17 @@ func (s *demoShop) send(ctx context.Context, id string, step demoStep) (sentWebh
 		return sentWebhook{}, err
 	}
 	response.Body.Close()
-	what := string(step.status)
-	if step.forged {
-		what += " (forged)"
-	}
 	return sentWebhook{
 		Source: step.source, Event: step.id, What: what, Status: response.StatusCode,
 		SentAt: float64(began.UnixMicro()) / 1000, TookMS: float64(time.Since(began).Microseconds()) / 1000,
 	}, nil
+}
+
+// typeOf reads what both providers call a body's event, at the same place.
+func typeOf(body []byte) (string, error) {
+	event, err := strictjson.ParseObject(body)
+	if err != nil {
+		return "", fmt.Errorf("read what was signed: %w", err)
+	}
+	return event.String("type"), nil
 }

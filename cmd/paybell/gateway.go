@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,13 +117,14 @@ func (g *gateway) unready(ctx context.Context) string {
 // a handler sets deadlines of its own.
 const (
 	readHeaderTimeout = 5 * time.Second
+	bodyTimeout       = 10 * time.Second
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 16 << 10
 )
 
 func (g *gateway) server(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           handler,
+		Handler:           g.guard(handler),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -133,10 +135,34 @@ func (g *gateway) server(handler http.Handler) *http.Server {
 	}
 }
 
+// guard bounds how long a body may take, whoever reads it: what a handler leaves
+// of one, net/http reads before the next request, and would wait for without end.
+// And it says where a handler broke down, but not in which words, since these
+// may quote the request.
+func (g *gateway) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause != http.ErrAbortHandler {
+				g.log.Error("panic", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+			}
+			panic(http.ErrAbortHandler)
+		}()
+		if r.ContentLength != 0 {
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // run serves until ctx ends, or until the storage breaks or a listener fails,
 // which is its error. Then everything stops in the other direction: readiness
 // first, watchers next, the ledger last.
 func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
+	g.readKeySets(ctx)
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	failed := make(chan error, 8)
@@ -171,6 +197,16 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	stopWrites()
 	ledger.Wait()
 	return err
+}
+
+// readKeySets saves the first tokens from being refused. A source of keys that
+// does not answer holds up nothing for long: its tokens are refused until it does.
+func (g *gateway) readKeySets(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := g.verifier.Refresh(ctx); err != nil {
+		g.log.Warn("start without all token keys", "err", err)
+	}
 }
 
 func (g *gateway) serve(s *http.Server, l net.Listener) error {

@@ -1,23 +1,23 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/paybell/paybell/auth"
 	"github.com/paybell/paybell/internal/problem"
-	"github.com/paybell/paybell/internal/strictjson"
 	"github.com/paybell/paybell/order"
-	"github.com/paybell/paybell/webhook/standard"
+	"github.com/paybell/paybell/webhook"
 )
 
 // backendSource is the source of events that the merchant's backend vouches
@@ -51,18 +51,18 @@ func newMerchant(c *config, ledger *order.Ledger, log *slog.Logger) (*merchant, 
 // session answers POST /v1/sessions: it registers an order and mints the token
 // with which its customer waits.
 func (m *merchant) session(w http.ResponseWriter, r *http.Request) {
-	body, key, ok := m.open(w, r)
+	in, ok := m.open(w, r)
 	if !ok {
 		return
 	}
-	s, err := readSession(body)
+	s, err := readSession(in.body)
 	if err != nil {
 		invalid(err.Error()).Write(w)
 		return
 	}
-	state, err := m.ledger.Register(r.Context(), key, s.order, s.terms)
+	state, err := m.ledger.Register(r.Context(), in.idempotency(r), s.order, s.terms)
 	if err != nil {
-		m.refuse(w, err)
+		m.refuse(w, r, err)
 		return
 	}
 	answer := struct {
@@ -74,7 +74,7 @@ func (m *merchant) session(w http.ResponseWriter, r *http.Request) {
 	if m.minter != nil {
 		token, claims, err := m.minter.Mint(s.subject, []string{s.order}, s.life)
 		if err != nil {
-			m.refuse(w, err)
+			m.refuse(w, r, err)
 			return
 		}
 		expires := claims.Expires.UTC()
@@ -101,71 +101,57 @@ func (m *merchant) urls(r *http.Request, id string) map[string]string {
 }
 
 // event answers POST /v1/orders/{order}/events: an event that the backend
-// itself vouches for. Without an id of its own it is named by its idempotency
-// key or else by its content, so that a repetition counts once.
+// itself vouches for.
 func (m *merchant) event(w http.ResponseWriter, r *http.Request) {
-	body, key, ok := m.open(w, r)
+	in, ok := m.open(w, r)
 	if !ok {
 		return
 	}
-	event, err := readBackendEvent(body, r.PathValue("order"), r.Header.Get("Idempotency-Key"))
+	event, err := readBackendEvent(in, r.PathValue("order"))
 	if err != nil {
 		invalid(err.Error()).Write(w)
 		return
 	}
-	now := time.Now().UTC()
-	receipt, err := m.ledger.RecordOnce(r.Context(), key,
-		order.Callback{Source: backendSource, ReceivedAt: now, Body: body}, []order.Event{event})
+	callback := order.Callback{Source: backendSource, ReceivedAt: time.Now().UTC(), Body: webhook.Mask(in.body)}
+	receipt, err := m.ledger.RecordOnce(r.Context(), in.idempotency(r), callback, []order.Event{event})
 	if err != nil {
-		m.refuse(w, err)
+		m.refuse(w, r, err)
 		return
 	}
-	states, err := m.ledger.States(r.Context(), []string{event.Order})
-	if err != nil {
-		m.refuse(w, err)
-		return
-	}
-	status := http.StatusCreated
-	if receipt.Fresh == 0 {
+	status, known := http.StatusCreated, receipt.Fresh == 0
+	if known {
 		status = http.StatusOK
+		err = m.checkOwner(r.Context(), event)
+	}
+	var states []order.State
+	if err == nil {
+		states, err = m.ledger.States(r.Context(), []string{event.Order})
+	}
+	if err != nil {
+		m.refuse(w, r, err)
+		return
 	}
 	writeJSON(w, status, struct {
 		EventID   string      `json:"event_id"`
 		Duplicate bool        `json:"duplicate"`
 		Order     order.State `json:"order"`
-	}{event.ID, receipt.Fresh == 0, states[0]})
+	}{event.ID, known, states[0]})
 }
 
-func readBackendEvent(body []byte, id, idempotencyKey string) (order.Event, error) {
-	if err := order.CheckID(id); err != nil {
-		return order.Event{}, fmt.Errorf("the order id in the address %w", err)
-	}
-	data, err := strictjson.ParseObject(body)
+// checkOwner returns errOtherOrder when a known event is not one of its order:
+// an answer that it was heard before would then hide that it did not count.
+func (m *merchant) checkOwner(ctx context.Context, event order.Event) error {
+	t, err := m.ledger.Timeline(ctx, event.Order)
 	if err != nil {
-		return order.Event{}, fmt.Errorf("the body must be a JSON object: %w", err)
+		return err
 	}
-	if named := data.Text("order"); named != "" && named != id {
-		return order.Event{}, errors.New("the body names another order than the address")
+	for _, c := range t.Callbacks {
+		same := func(e order.Event) bool { return e.ID == event.ID }
+		if c.Source == backendSource && slices.ContainsFunc(c.Events, same) {
+			return nil
+		}
 	}
-	data["order"] = id
-	event, err := standard.ReadEvent(data, data.String("type"))
-	if err != nil {
-		return order.Event{}, err
-	}
-	if event.Kind == order.KindNote {
-		return order.Event{}, errors.New(`status must say what happened, such as "paid" or "failed"`)
-	}
-	sum := sha256.Sum256(body)
-	switch {
-	case data.Text("id") != "":
-		event.ID = data.Text("id")
-	case idempotencyKey != "":
-		event.ID = "key:" + id + ":" + idempotencyKey
-	default:
-		event.ID = "body:" + id + ":" + hex.EncodeToString(sum[:12])
-	}
-	event.Source, event.Order = backendSource, id
-	return event, event.Check()
+	return errOtherOrder
 }
 
 // timeline answers GET /v1/orders/{order}/timeline.
@@ -181,21 +167,50 @@ func (m *merchant) timeline(w http.ResponseWriter, r *http.Request) {
 	}
 	t, err := m.ledger.Timeline(r.Context(), id)
 	if err != nil {
-		m.refuse(w, err)
+		m.refuse(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, t)
 }
 
+// A backendRequest is a write of the merchant's backend.
+type backendRequest struct {
+	body []byte
+	key  string // the Idempotency-Key; empty: none
+}
+
+// idempotency is the request's key as the ledger keeps it: each address has its
+// own keys.
+func (in backendRequest) idempotency(r *http.Request) order.IdempotencyKey {
+	if in.key == "" {
+		return order.IdempotencyKey{}
+	}
+	return order.IdempotencyKey{Key: r.URL.Path + " " + in.key, Fingerprint: digest(in.body)}
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
 // open lets the merchant's backend in, and reads what it sent.
-func (m *merchant) open(w http.ResponseWriter, r *http.Request) ([]byte, order.IdempotencyKey, bool) {
-	none := order.IdempotencyKey{}
+func (m *merchant) open(w http.ResponseWriter, r *http.Request) (in backendRequest, ok bool) {
 	if _, err := m.keys.Check(r); err != nil {
 		keyInvalid.Write(w)
-		return nil, none, false
+		return in, false
 	}
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(10 * time.Second))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMerchantBody))
+	if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 {
+		invalid("there is more than one Idempotency-Key").Write(w)
+		return in, false
+	} else if len(keys) == 1 {
+		if err := order.CheckID(keys[0]); err != nil {
+			invalid("the Idempotency-Key " + err.Error()).Write(w)
+			return in, false
+		}
+		in.key = keys[0]
+	}
+	var err error
+	in.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxMerchantBody))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -203,21 +218,10 @@ func (m *merchant) open(w http.ResponseWriter, r *http.Request) ([]byte, order.I
 			Status: http.StatusRequestEntityTooLarge, Name: "too-large", Title: "Too large",
 			Detail: "The body may have at most 64 KB.",
 		}.Write(w)
-		return nil, none, false
 	case err != nil:
-		invalid("the body ended early").Write(w)
-		return nil, none, false
+		invalid("the body ended early, or took too long").Write(w)
 	}
-	text := r.Header.Get("Idempotency-Key")
-	if text == "" {
-		return body, none, true
-	}
-	if err := order.CheckID(text); err != nil {
-		invalid("the Idempotency-Key " + err.Error()).Write(w)
-		return nil, none, false
-	}
-	sum := sha256.Sum256(body)
-	return body, order.IdempotencyKey{Key: r.URL.Path + " " + text, Fingerprint: hex.EncodeToString(sum[:])}, true
+	return in, err == nil
 }
 
 var keyInvalid = problem.Problem{
@@ -229,8 +233,11 @@ func invalid(detail string) problem.Problem {
 	return problem.Problem{Status: http.StatusBadRequest, Name: "bad-request", Title: "Bad request", Detail: detail}
 }
 
+// errOtherOrder means that an event's id is known of another order.
+var errOtherOrder = errors.New("the id of the event was used for another order")
+
 // refuse maps what the ledger says to an answer, in one place.
-func (m *merchant) refuse(w http.ResponseWriter, err error) {
+func (m *merchant) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, order.ErrTerms):
 		problem.Problem{
@@ -242,8 +249,15 @@ func (m *merchant) refuse(w http.ResponseWriter, err error) {
 			Status: http.StatusUnprocessableEntity, Name: "idempotency-key-reused", Title: "Idempotency key used before",
 			Detail: "This Idempotency-Key came with another request. Use a new key for a new request.",
 		}.Write(w)
+	case errors.Is(err, errOtherOrder):
+		problem.Problem{
+			Status: http.StatusConflict, Name: "event-id-taken", Title: "Event id used for another order",
+			Detail: "This id names an event of another order, so it does not count for this one. Give each event an id of its own.",
+		}.Write(w)
 	default:
-		m.log.Error("answer the backend", "err", err)
+		if r.Context().Err() == nil { // a backend that went is no news for the operator
+			m.log.Error("answer the backend", "err", err)
+		}
 		problem.Problem{
 			Status: http.StatusServiceUnavailable, Name: "ledger-unavailable", Title: "The ledger is not available",
 			Detail: "It is not known whether this was stored. The same request may safely be sent again.", RetryAfter: 2 * time.Second,

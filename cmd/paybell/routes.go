@@ -22,23 +22,27 @@ type methods map[string]http.Handler
 // ServeHTTP answers in the form that all errors have, which http.ServeMux does
 // not when it looks for methods itself.
 func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	method := r.Method
-	if _, ok := m[method]; !ok && method == http.MethodHead {
-		method = http.MethodGet
+	handler, ok := m[r.Method]
+	if !ok && r.Method == http.MethodHead {
+		handler, ok = m[http.MethodGet]
 	}
-	if handler, ok := m[method]; ok {
-		handler.ServeHTTP(w, r)
+	if !ok {
+		m.refuse(w, r)
 		return
 	}
-	allowed := make([]string, 0, len(m))
-	for name := range m {
-		allowed = append(allowed, name)
+	handler.ServeHTTP(w, r)
+}
+
+func (m methods) refuse(w http.ResponseWriter, r *http.Request) {
+	allowed := strings.Join(sortedKeys(m), ", ")
+	w.Header().Set("Allow", allowed)
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return
 	}
-	slices.Sort(allowed)
-	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	problem.Problem{
 		Status: http.StatusMethodNotAllowed, Name: "method-not-allowed", Title: "Method not allowed",
-		Detail: "This address takes " + strings.Join(allowed, ", ") + ".",
+		Detail: "This address takes " + allowed + ".",
 	}.Write(w)
 }
 
@@ -49,11 +53,10 @@ func (g *gateway) publicRoutes(webhooks http.Handler, m *merchant) *http.ServeMu
 
 	browsers := g.browsers()
 	page := func(method string, handler http.HandlerFunc) http.Handler {
-		wrapped := browsers(handler)
-		return methods{method: wrapped, http.MethodOptions: wrapped}
+		return browsers(methods{method: handler})
 	}
 	mux.Handle("/v1/ws", methods{http.MethodGet: http.HandlerFunc(g.hub.WebSocket)})
-	mux.Handle("/v1/sse", page(http.MethodGet, g.hub.SSE))
+	mux.Handle("/v1/sse", page(http.MethodGet, onlyGet(g.hub.SSE)))
 	mux.Handle("/v1/orders/{order}", page(http.MethodGet, g.hub.Poll))
 	mux.Handle("/v1/tickets", page(http.MethodPost, g.hub.Tickets))
 	mux.Handle("/paybell.js", methods{http.MethodGet: http.HandlerFunc(script)})
@@ -65,6 +68,18 @@ func (g *gateway) publicRoutes(webhooks http.Handler, m *merchant) *http.ServeMu
 	g.health(mux)
 	mux.HandleFunc("/", notFound)
 	return mux
+}
+
+// onlyGet refuses HEAD, whose answer ends with its head: a stream has no end at
+// which the connection's next request could be read.
+func onlyGet(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			methods{http.MethodGet: handler}.refuse(w, r)
+			return
+		}
+		handler(w, r)
+	}
 }
 
 // adminRoutes is what the operator sees and nobody else.

@@ -31,10 +31,8 @@ func readSession(body []byte) (session, error) {
 	if err != nil {
 		return s, fmt.Errorf("the body must be a JSON object: %w", err)
 	}
-	for name := range data {
-		if !slices.Contains(sessionFields, name) {
-			return s, fmt.Errorf("unknown field %q%s", name, didYouMean(name, sessionFields))
-		}
+	if err := checkFields(data, sessionFields); err != nil {
+		return s, err
 	}
 	if s.order, err = textField(data, "order"); err != nil {
 		return s, err
@@ -100,6 +98,16 @@ func readTerms(data strictjson.Object) (t order.Terms, err error) {
 	}
 	t.ExpiresAt = t.ExpiresAt.UTC().Truncate(time.Second)
 	return t, nil
+}
+
+// checkFields refuses fields that are not known, the alphabet's first first.
+func checkFields(data strictjson.Object, known []string) error {
+	for _, name := range sortedKeys(data) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("unknown field %q%s", name, didYouMean(name, known))
+		}
+	}
+	return nil
 }
 
 // textField reads a string that may be missing or null.

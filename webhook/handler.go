@@ -6,13 +6,15 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,52 +106,81 @@ func NewHandler(sources []Source, ledger Recorder, opts Options) *Handler {
 // as the path value "source".
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
+	// The deadline comes first, because net/http reads what is left of a body
+	// even when the request is refused.
+	if err := http.NewResponseController(w).SetReadDeadline(began.Add(h.opts.BodyTimeout)); err != nil {
+		h.opts.Log.Error("webhooks need a connection with read deadlines", "err", err)
+		unavailable.Write(w)
+		return
+	}
 	name := r.PathValue("source")
 	provider, ok := h.sources[name]
 	if !ok {
 		unknownSource.Write(w)
 		return
 	}
-	outcome := h.serve(w, r, name, provider)
-	h.opts.Observe(name, outcome, time.Since(began))
+	result := h.serve(w, r, name, provider)
+	h.opts.Log.LogAttrs(r.Context(), levels[result.outcome], "webhook", slog.String("source", name),
+		slog.String("outcome", string(result.outcome)), slog.Int("events", result.events), slog.String("why", result.why))
+	h.opts.Observe(name, result.outcome, time.Since(began))
 }
 
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, provider Provider) Outcome {
-	log := h.opts.Log.With("source", name)
+// A result is what is logged of a request: never a header's value, nor anything
+// of the body.
+type result struct {
+	outcome Outcome
+	events  int
+	why     string
+}
+
+var levels = map[Outcome]slog.Level{
+	Unverified: slog.LevelWarn, Quarantined: slog.LevelError, Unavailable: slog.LevelError,
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, provider Provider) result {
 	if p, refused := refuse(w, r, provider); refused {
-		log.Info("webhook refused", "why", p.Name)
 		p.Write(w)
-		return Refused
+		return result{outcome: Refused, why: p.Name}
 	}
-	body, p, ok := h.read(w, r)
+	body, p, ok := read(w, r)
 	if !ok {
-		log.Info("webhook refused", "why", p.Name)
 		p.Write(w)
-		return Refused
+		return result{outcome: Refused, why: p.Name}
 	}
 	request := Request{Method: r.Method, URL: h.url(r), Header: r.Header, Body: body, At: h.opts.Now()}
-	events, err := provider.Open(request)
+	events, err := h.open(provider, request)
 	if err == nil {
 		err = stamp(events, name)
 	}
-	if err != nil && !errors.Is(err, ErrUnreadable) {
-		log.Warn("webhook not verified", "why", err)
+	if errors.Is(err, ErrUnverified) || err != nil && !errors.Is(err, ErrUnreadable) {
+		w.Header().Set("WWW-Authenticate", "Signature")
 		unverified(err).Write(w)
-		return Unverified
+		return result{outcome: Unverified, why: err.Error()}
 	}
 	callback := order.Callback{Source: name, ReceivedAt: request.At.UTC(), Body: Mask(body)}
 	if err != nil {
-		log.Error("webhook quarantined", "why", err)
 		callback.Quarantine, events = err.Error(), nil
 	}
-	receipt, recordErr := h.ledger.Record(r.Context(), callback, events)
-	if recordErr != nil {
-		log.Error("webhook not recorded", "err", recordErr)
+	receipt, failure := h.ledger.Record(r.Context(), callback, events)
+	if failure != nil {
 		unavailable.Write(w)
-		return Unavailable
+		return result{Unavailable, len(events), failure.Error()}
 	}
 	answer(w, provider, request)
-	return outcome(err, events, receipt)
+	return result{outcome(events, callback, receipt), len(events), callback.Quarantine}
+}
+
+// open asks the provider. If it panics, its sender counts as not proved: what
+// was not verified must not fill the disk, and the log says where to look. What
+// the panic says is dropped, because it may quote the body.
+func (h *Handler) open(provider Provider, r Request) (events []order.Event, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.opts.Log.Error("provider panicked", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+			events, err = nil, fmt.Errorf("%w: the provider's reader broke down", ErrUnverified)
+		}
+	}()
+	return provider.Open(r)
 }
 
 // stamp gives events the source that told them, and checks their form.
@@ -163,9 +194,9 @@ func stamp(events []order.Event, source string) error {
 	return nil
 }
 
-func outcome(err error, events []order.Event, receipt order.Receipt) Outcome {
+func outcome(events []order.Event, c order.Callback, receipt order.Receipt) Outcome {
 	switch {
-	case err != nil:
+	case c.Quarantine != "":
 		return Quarantined
 	case receipt.Fresh == 0 && len(events) > 0:
 		return Duplicate
@@ -197,7 +228,7 @@ func refuse(w http.ResponseWriter, r *http.Request, provider Provider) (problem.
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
 		return wrongMethod, true
-	case r.Header.Get("Content-Encoding") != "" && !strings.EqualFold(r.Header.Get("Content-Encoding"), "identity"):
+	case slices.ContainsFunc(r.Header.Values("Content-Encoding"), encoded):
 		return compressed, true
 	case !mediaTypeFits(r.Header, provider):
 		return wrongType, true
@@ -213,6 +244,8 @@ func refuse(w http.ResponseWriter, r *http.Request, provider Provider) (problem.
 	return problem.Problem{}, false
 }
 
+func encoded(coding string) bool { return coding != "" && !strings.EqualFold(coding, "identity") }
+
 // mediaTypeFits lets a missing type pass: the body decides what it is.
 func mediaTypeFits(header http.Header, provider Provider) bool {
 	values := header.Values("Content-Type")
@@ -224,28 +257,19 @@ func mediaTypeFits(header http.Header, provider Provider) bool {
 		return false
 	}
 	if p, ok := provider.(MediaTyper); ok {
-		for _, accepted := range p.MediaTypes() {
-			if given == accepted {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(p.MediaTypes(), given)
 	}
-	return given == "application/json" || strings.HasPrefix(given, "application/") && strings.HasSuffix(given, "+json")
+	return given == "application/json" || strings.HasSuffix(given, "+json")
 }
 
 // read takes the whole body in, within its time. What came of a body that broke
-// off is not looked at.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, problem.Problem, bool) {
-	controller := http.NewResponseController(w)
-	if err := controller.SetReadDeadline(time.Now().Add(h.opts.BodyTimeout)); err != nil {
-		h.opts.Log.Error("no read deadlines on this connection", "err", err)
-		return nil, unavailable, false
-	}
-	body := make([]byte, 0, r.ContentLength+1)
-	body, err := readInto(body, http.MaxBytesReader(w, r.Body, maxBody))
+// off is not looked at. Memory is taken as the bytes arrive, not as they are
+// announced.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, problem.Problem, bool) {
+	body := bytes.NewBuffer(make([]byte, 0, min(r.ContentLength, 32<<10)+bytes.MinRead))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	if err == nil {
-		err = controller.SetReadDeadline(time.Time{})
+		err = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}
 	var timeout interface{ Timeout() bool }
 	switch {
@@ -253,27 +277,10 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, problem.
 		return nil, tooLarge, false
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return nil, tooSlow, false
-	case err != nil || int64(len(body)) != r.ContentLength:
+	case err != nil || int64(body.Len()) != r.ContentLength:
 		return nil, brokenOff, false
 	}
-	return body, problem.Problem{}, true
-}
-
-// readInto is io.ReadAll into a buffer that is large enough from the start.
-func readInto(b []byte, r io.Reader) ([]byte, error) {
-	for {
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if err == io.EOF {
-			return b, nil
-		}
-		if err != nil {
-			return b, err
-		}
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-	}
+	return body.Bytes(), problem.Problem{}, true
 }
 
 // url is the address as the provider called it.

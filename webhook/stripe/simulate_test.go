@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/webhook"
@@ -145,5 +146,18 @@ func TestSimulateRefuses(t *testing.T) {
 	p := newProvider(t, Options{Order: "data.object.id.order"})
 	if _, err := p.Simulate(simulation(order.Paid)); err == nil || !strings.Contains(err.Error(), "leads through a value") {
 		t.Error(err)
+	}
+}
+
+func TestLateSimulationIsSignedAnew(t *testing.T) {
+	s := simulation(order.Paid)
+	s.Late = 2 * time.Hour
+	p := newProvider(t, Options{})
+	r, err := p.Simulate(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if events, err := p.Open(r); err != nil || !events[0].At.Equal(now) || !r.At.Equal(now.Add(s.Late)) {
+		t.Errorf("%v, %v, received at %v", events, err, r.At)
 	}
 }

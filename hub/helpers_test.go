@@ -161,6 +161,22 @@ func (n *node) commit(id string, status order.Status) order.State {
 // newNode makes a hub that has no server yet. Its Run runs until the test ends,
 // and then nothing may be left in it.
 func newNode(t testing.TB, opts Options) *node {
+	n := newStillNode(t, opts)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	t.Cleanup(func() {
+		n.wantEmpty()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return n
+}
+
+// newStillNode makes a hub whose time stands.
+func newStillNode(t testing.TB, opts Options) *node {
 	n := &node{
 		t: t, book: &book{states: map[string]order.State{}}, grants: map[string]Grant{},
 		opened: map[string]int{}, closed: map[string]int{},
@@ -173,15 +189,7 @@ func newNode(t testing.TB, opts Options) *node {
 		n.told = append(n.told, told)
 	}
 	n.Hub = New(n.book, n.authorize, opts)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
 	t.Cleanup(func() {
-		n.wantEmpty()
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
 		if strings.Contains(n.logged(), tokenMark) {
 			t.Errorf("a token is in the log:\n%s", n.logged())
 		}

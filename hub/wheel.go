@@ -73,8 +73,7 @@ func (w *wheel) removeLocked(c *client) {
 	t.prev, t.next, t.set = nil, nil, false
 }
 
-// run turns the wheel until ctx ends. After a stall it catches up; one whole
-// turn looks at everybody.
+// run turns the wheel until ctx ends. After a stall it catches up.
 func (w *wheel) run(ctx context.Context) {
 	ticker := time.NewTicker(wheelStep)
 	defer ticker.Stop()
@@ -84,14 +83,21 @@ func (w *wheel) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			if whole := now.Add(-wheelSlots * wheelStep); last.Before(whole) {
-				last = whole
-			}
-			for ; now.Sub(last) >= wheelStep; last = last.Add(wheelStep) {
-				w.turn(now)
-			}
+			last = w.advance(last, now)
 		}
 	}
+}
+
+// advance turns the wheel from one time to another, and returns how far it came.
+// However long that is, one whole turn looks at everybody.
+func (w *wheel) advance(last, now time.Time) time.Time {
+	if whole := now.Add(-wheelSlots * wheelStep); last.Before(whole) {
+		last = whole
+	}
+	for ; now.Sub(last) >= wheelStep; last = last.Add(wheelStep) {
+		w.turn(now)
+	}
+	return last
 }
 
 // turn goes on by one slot and calls who hangs there.

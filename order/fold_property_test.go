@@ -25,7 +25,7 @@ type folder func(id string, terms order.Terms, story []order.Event) order.State
 func TestFoldIsTheSameInEveryOrderOfArrival(t *testing.T) {
 	histories := 3000
 	if testing.Short() {
-		histories = 400
+		histories = 200
 	}
 	const lanes = 2
 	for lane := range lanes {

@@ -80,8 +80,8 @@ var doors = map[string]string{
 	"github.com/spf13/cobra":              "cmd/paybell",
 	"github.com/spf13/pflag":              "cmd/paybell",
 	"go.yaml.in/yaml":                     "cmd/paybell",
-	"golang.org/x/sys":                    "order/sqlite",
-	"modernc.org/sqlite":                  "order/sqlite",
+
+	"modernc.org/sqlite": "order/sqlite",
 }
 
 func TestEachLibraryHasOneDoor(t *testing.T) {

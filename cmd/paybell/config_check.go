@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/paybell/paybell/order"
 )
 
 // check says all that is wrong with a decoded configuration, and normalises
@@ -184,8 +186,11 @@ func (k *checker) sources() {
 			k.mistakef("sources", "has a source %s, a name that is not 1 to 64 of a-z, 0-9, - and _, a letter or digit first", showKey(name))
 			continue
 		}
-		if name == backendSource {
+		switch name {
+		case backendSource:
 			k.mistakef(path, "has the name that events of the merchant's own backend have; choose another")
+		case order.ExpirySource:
+			k.mistakef(path, "has the name of the gateway's own events; choose another")
 		}
 		k.source(path, k.Sources[name])
 	}

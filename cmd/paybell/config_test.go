@@ -134,6 +134,7 @@ func TestConfigMistakes(t *testing.T) {
 		"negative tolerance": {goodAuth + "sources:\n  shop: {provider: standard, secrets: [x], tolerance: -1s}\n", nil, `paybell.yaml:3: sources.shop.tolerance is negative`},
 		"source name":        {goodAuth + "sources:\n  Shop: {provider: standard, secrets: [x]}\n", nil, `paybell.yaml:2: sources has a source "Shop", a name that is not 1 to 64 of a-z, 0-9, - and _, a letter or digit first`},
 		"reserved source":    {goodAuth + "sources:\n  backend: {provider: standard, secrets: [x]}\n", nil, `paybell.yaml:3: sources.backend has the name that events of the merchant's own backend have; choose another`},
+		"gateway's source":   {goodAuth + "sources:\n  paybell: {provider: standard, secrets: [x]}\n", nil, `paybell.yaml:3: sources.paybell has the name of the gateway's own events; choose another`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parse(test.content, test.environ...)

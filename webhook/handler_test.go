@@ -30,11 +30,17 @@ type recorder struct {
 	events    []order.Event
 	known     map[string]bool
 	failure   error
+	slow      time.Duration
 }
 
-func (r *recorder) Record(_ context.Context, c order.Callback, events []order.Event) (order.Receipt, error) {
+func (r *recorder) Record(ctx context.Context, c order.Callback, events []order.Event) (order.Receipt, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	select {
+	case <-time.After(r.slow):
+	case <-ctx.Done():
+		return order.Receipt{}, context.Cause(ctx)
+	}
 	if r.failure != nil {
 		return order.Receipt{}, r.failure
 	}

@@ -119,8 +119,8 @@ func (e Event) known() bool {
 }
 
 // CheckID says what is wrong with an id, or nil. Ids are 1 to [MaxIDLength]
-// printable ASCII characters without spaces; "." and ".." are refused because
-// no URL can carry them as a path element.
+// printable ASCII characters without spaces; ".", ".." and "/" are refused
+// because not every reader of a URL takes them for a path element.
 func CheckID(id string) error { return checkID(id, MaxIDLength) }
 
 func checkID(id string, longest int) error {
@@ -130,8 +130,8 @@ func checkID(id string, longest int) error {
 	if len(id) > longest {
 		return fmt.Errorf("is longer than %d bytes", longest)
 	}
-	if id == "." || id == ".." {
-		return errors.New("is a relative path")
+	if id == "." || id == ".." || id == "/" {
+		return errors.New("is a path")
 	}
 	for i := range len(id) {
 		if id[i] <= ' ' || id[i] > '~' {

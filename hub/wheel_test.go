@@ -117,9 +117,9 @@ func TestWheelUnderContention(t *testing.T) {
 		}
 	})
 	var clients sync.WaitGroup
-	for i := range 8 {
+	for i := range 4 {
 		clients.Go(func() {
-			for range 200 {
+			for range 100 {
 				id := fmt.Sprint("o", i)
 				c, _ := n.join(Grant{Orders: []string{id}})
 				c.renew(Grant{Orders: []string{id, "other"}, Expires: time.Now().Add(time.Minute)})
@@ -138,7 +138,7 @@ func TestWheelUnderContention(t *testing.T) {
 // A renewal is never lost to a turn that looks at the client meanwhile.
 func TestRenewalDuringATurnCounts(t *testing.T) {
 	inBubble(t, Options{}, func(t *testing.T, n *node) {
-		for range 200 {
+		for range 100 {
 			c, _ := n.join(Grant{Orders: []string{"o"}})
 			time.Sleep(15*time.Second + rand.N(5*time.Second)) // about when a heartbeat is due
 			renewed := time.Now()

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -69,7 +68,7 @@ func BenchmarkMask(b *testing.B) {
 }
 
 func FuzzMask(f *testing.F) {
-	for _, seed := range []string{"4242 4242 4242 4242 12", "1-2-3", "6304000000000000000", strings.Repeat("42", rand.IntN(40))} {
+	for _, seed := range []string{"4242 4242 4242 4242 12", "1-2-3", "6304000000000000000", strings.Repeat("42", 8)} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

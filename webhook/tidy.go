@@ -11,13 +11,14 @@ import (
 
 // Tidy makes an event that was read out of a sender's texts fit for the ledger.
 // A text that is too long is cut, because a payment must not be refused for
-// the length of its reason; an action URL that a browser must not follow is
-// dropped; and a note, which changes nothing, loses ids of a form that the
-// ledger would refuse. The error says what is wrong with the rest, and quotes
-// none of it. Source and ID may still be empty.
+// the length of its reason; card numbers in a reason are masked, because
+// customers see it; an action URL that a browser must not follow is dropped; and
+// a note, which changes nothing, loses ids of a form that the ledger would
+// refuse. The error says what is wrong with the rest, and quotes none of it.
+// Source and ID may still be empty.
 func Tidy(e order.Event) (order.Event, error) {
 	e.Method = clip(e.Method, order.MaxIDLength)
-	e.Reason = clip(e.Reason, order.MaxTextLength)
+	e.Reason = clip(string(Mask([]byte(e.Reason))), order.MaxTextLength)
 	e.Type = clip(e.Type, order.MaxIDLength)
 	if !followable(e.ActionURL) {
 		e.ActionURL = ""

@@ -25,7 +25,7 @@ const patience = 20 * time.Second
 
 // A testGateway is a whole gateway in this process, on a free port.
 type testGateway struct {
-	t       *testing.T
+	t       testing.TB
 	config  *config
 	gateway *gateway
 	base    string // of the public listener
@@ -37,12 +37,12 @@ type testGateway struct {
 
 // startGateway starts a gateway with the sources stripe and shop, over a ledger
 // in a temporary folder. The test's end stops it.
-func startGateway(t *testing.T) *testGateway {
+func startGateway(t testing.TB) *testGateway {
 	t.Helper()
 	return startGatewayWith(t, filepath.Join(t.TempDir(), "paybell.db"), nil)
 }
 
-func startGatewayWith(t *testing.T, ledger string, change func(*config)) *testGateway {
+func startGatewayWith(t testing.TB, ledger string, change func(*config)) *testGateway {
 	t.Helper()
 	loopback := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -175,7 +175,7 @@ func (gw *testGateway) post(source string, signed webhook.Request) int {
 
 // An openWatch is an open SSE stream.
 type openWatch struct {
-	t      *testing.T
+	t      testing.TB
 	events chan sseEvent
 	cancel func()
 }
@@ -236,7 +236,7 @@ func (w *openWatch) want(event string, version int64, status order.Status) order
 	return s
 }
 
-func decode[T any](t *testing.T, content string) T {
+func decode[T any](t testing.TB, content string) T {
 	t.Helper()
 	var value T
 	if err := json.Unmarshal([]byte(content), &value); err != nil {

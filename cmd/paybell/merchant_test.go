@@ -28,7 +28,7 @@ type problemAnswer struct {
 }
 
 // wantProblem checks that an answer is the problem of a name in all its parts.
-func wantProblem(t *testing.T, response *http.Response, content string, status int, name string) problemAnswer {
+func wantProblem(t testing.TB, response *http.Response, content string, status int, name string) problemAnswer {
 	t.Helper()
 	if got := response.Header.Get("Content-Type"); got != "application/problem+json" {
 		t.Fatalf("answered %d %s: %s", response.StatusCode, got, content)

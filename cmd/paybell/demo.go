@@ -75,6 +75,9 @@ func runDemo(ctx context.Context, public, admin net.Listener, dir string, stdout
 	c := demoConfig(public.Addr().(*net.TCPAddr).Port, filepath.Join(dir, "paybell.db"))
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	st, err := sqlite.Open(ctx, c.ledgerPath(), sqlite.Options{})
+	if errors.Is(err, sqlite.ErrInUse) {
+		return fmt.Errorf("%w: another demo is running; stop it, or name another folder with --dir", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -141,12 +141,23 @@ func script(w http.ResponseWriter, r *http.Request) {
 	header.Set("ETag", scriptTag)
 	header.Set("Access-Control-Allow-Origin", "*")
 	header.Set("X-Content-Type-Options", "nosniff")
-	if r.Header.Get("If-None-Match") == scriptTag {
+	if knowsScript(r) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	header.Set("Content-Length", fmt.Sprint(len(clientjs.Script)))
 	w.Write(clientjs.Script)
+}
+
+// knowsScript says whether If-None-Match (RFC 9110, section 13.1.2) names the
+// script as it is. A proxy that compresses makes the tag a weak one.
+func knowsScript(r *http.Request) bool {
+	for tag := range strings.SplitSeq(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
+		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == scriptTag || tag == "*" {
+			return true
+		}
+	}
+	return false
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {

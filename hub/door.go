@@ -19,6 +19,9 @@ var (
 		Status: http.StatusUnauthorized, Name: "ticket-invalid", Title: "The ticket does not open anything",
 		Detail: "A ticket is good for one connection within 30 s. Ask POST /v1/tickets for a new one.",
 	}
+	tokenForm    = badRequest(`Send one Authorization header, of the form "Bearer <token>".`)
+	tokenTwice   = badRequest("Send one token, in one place.")
+	protocolName = badRequest("Offer the sub-protocol " + Subprotocol + ".")
 	notYourOrder = problem.Problem{
 		Status: http.StatusForbidden, Name: "not-your-order", Title: "Not your order",
 		Detail: "The token does not name this order. Ask the shop's backend for one that does.",
@@ -65,10 +68,10 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (Grant, bool) {
 		draining.Write(w)
 		return Grant{}, false
 	}
-	token, found, err := bearer(r.Header)
+	token, found, wrong := bearer(r.Header)
 	switch {
-	case err != nil:
-		badRequest(err.Error()).Write(w)
+	case wrong != nil:
+		wrong.Write(w)
 		return Grant{}, false
 	case !found:
 		tokenMissing.Write(w)
@@ -101,14 +104,14 @@ func (h *Hub) choose(w http.ResponseWriter, grant Grant, asked []string) ([]stri
 }
 
 // bearer finds the token in the Authorization header (RFC 6750, section 2.1).
-func bearer(header http.Header) (token string, found bool, err error) {
+func bearer(header http.Header) (token string, found bool, wrong *problem.Problem) {
 	values := header.Values("Authorization")
 	if len(values) == 0 {
 		return "", false, nil
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", false, errors.New(`Send one Authorization header, of the form "Bearer <token>".`)
+		return "", false, &tokenForm
 	}
 	return strings.TrimSpace(token), true, nil
 }

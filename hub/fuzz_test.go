@@ -155,8 +155,8 @@ func FuzzOffer(f *testing.F) {
 		if authorization == "" {
 			header.Del("Authorization")
 		}
-		offer, err := readOffer(header)
-		if err == nil && offer.inProtocol && !strings.Contains(protocols, bearerPrefix+offer.token) {
+		offer, wrong := readOffer(header)
+		if wrong == nil && offer.inProtocol && !strings.Contains(protocols, bearerPrefix+offer.token) {
 			t.Errorf("%q became %+v", protocols, offer)
 		}
 		if n.originAllowed(&http.Request{Header: header, URL: &url.URL{}}) {

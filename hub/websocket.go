@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/paybell/paybell/internal/problem"
 	"github.com/paybell/paybell/internal/strictjson"
 )
 
@@ -47,12 +48,13 @@ func (h *Hub) WebSocket(w http.ResponseWriter, r *http.Request) {
 		originRefused.Write(w)
 		return
 	}
-	offer, err := readOffer(r.Header)
-	if err != nil {
-		badRequest(err.Error()).Write(w)
+	offer, wrong := readOffer(r.Header)
+	if wrong != nil {
+		wrong.Write(w)
 		return
 	}
 	var grant Grant
+	var err error
 	if offer.token != "" {
 		grant, err = h.authorize(offer.token)
 	}
@@ -94,10 +96,10 @@ type offer struct {
 	inProtocol bool   // the token came as a sub-protocol
 }
 
-func readOffer(header http.Header) (offer, error) {
-	token, found, err := bearer(header)
-	if err != nil {
-		return offer{}, err
+func readOffer(header http.Header) (offer, *problem.Problem) {
+	token, found, wrong := bearer(header)
+	if wrong != nil {
+		return offer{}, wrong
 	}
 	o := offer{token: token}
 	var offered, ours bool
@@ -111,13 +113,13 @@ func readOffer(header http.Header) (offer, error) {
 				continue
 			}
 			if found || token == "" {
-				return offer{}, errors.New("Send one token, in one place.")
+				return offer{}, &tokenTwice
 			}
 			o, found = offer{token: token, inProtocol: true}, true
 		}
 	}
 	if offered && !ours {
-		return offer{}, errors.New("Offer the sub-protocol " + Subprotocol + ".")
+		return offer{}, &protocolName
 	}
 	return o, nil
 }

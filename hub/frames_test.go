@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/paybell/paybell/order"
@@ -274,4 +275,20 @@ func TestNoGarbageFollowsTheCloseFrame(t *testing.T) {
 	if rest, _ := io.ReadAll(s.reader); len(bytes.TrimSpace(rest)) > 0 {
 		t.Errorf("%q followed", rest)
 	}
+}
+
+// The deadline of the last message must not fail the next pong.
+func TestQuietSocketAnswersPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := startPipes(t, Options{WriteTimeout: time.Second})
+		s := rawWatch(n, "o")
+		for range 3 {
+			time.Sleep(3 * time.Second)
+			s.put(frame(opPing, true, "there?"))
+			if op, payload := s.get(); op != opPong || payload != "there?" {
+				t.Fatalf("saw %d %q", op, payload)
+			}
+		}
+		s.Close()
+	})
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"runtime"
 	"strings"
@@ -81,4 +82,26 @@ func over(n *node, token string) {
 	n.eventually("the poll is held", func() bool { return n.Clients() > 0 })
 	cancel()
 	<-ended
+}
+
+// A client that leaves while it is being registered is not left in the index.
+func TestLeavingWhileJoining(t *testing.T) {
+	n := newNode(t, Options{})
+	orders := make([]string, 100)
+	for i := range orders {
+		orders[i] = fmt.Sprint("o", i)
+	}
+	for range 300 {
+		c := n.open(&recorder{t: t}, "test", Grant{Orders: orders, Expires: time.Now().Add(time.Hour)})
+		left := make(chan struct{})
+		go func() {
+			for _, watchers, _ := n.held(); watchers == 0; _, watchers, _ = n.held() {
+			}
+			c.end(causeGone)
+			close(left)
+		}()
+		n.register(c, orders)
+		<-left
+		<-c.gone
+	}
 }

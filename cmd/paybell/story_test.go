@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,12 +70,14 @@ func TestLongPollIsAnsweredByTheWebhook(t *testing.T) {
 	if response, _ := gw.do("GET", "/v1/orders/A1", token, "", "If-None-Match", tag); response.StatusCode != http.StatusNotModified {
 		t.Errorf("the same tag was answered %d", response.StatusCode)
 	}
-	go func() {
+	var delivery sync.WaitGroup
+	defer delivery.Wait() // its own answer may come after the poll's
+	delivery.Go(func() {
 		for gw.gateway.hub.Clients() == 0 {
 			time.Sleep(time.Millisecond)
 		}
 		gw.deliver("stripe", webhook.Simulation{ID: "evt_1", Order: "A1", Status: order.Paid})
-	}()
+	})
 	response, content := gw.do("GET", "/v1/orders/A1?wait=20", token, "", "If-None-Match", tag)
 	if response.StatusCode != http.StatusOK || decode[order.State](t, content).Status != order.Paid {
 		t.Errorf("the long poll was answered %d: %s", response.StatusCode, content)

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+
+	"github.com/paybell/paybell/internal/bearer"
 )
 
 const minAPIKeyBytes = 20
@@ -34,7 +36,7 @@ func NewAPIKeys(keys []string) (*APIKeys, error) {
 		switch {
 		case len(text) < minAPIKeyBytes:
 			why = fmt.Sprintf("is shorter than %d characters", minAPIKeyBytes)
-		case !bearable(text) || len(text) > maxTokenBytes:
+		case !bearer.Bearable(text) || len(text) > maxTokenBytes:
 			why = "has characters that a bearer token cannot have, or too many"
 		case guessable(text):
 			why = "is a well-known placeholder or a simple pattern"
@@ -58,9 +60,10 @@ func fingerprint(text string) string {
 
 // Check returns the id of the key in the request's Authorization header. The id
 // is no secret: it is for logs and idempotency scopes, and stays the same as
-// long as the key. The error is an [ErrNoToken] or an [ErrInvalid].
+// long as the key. The error is bearer.ErrNone,
+// bearer.ErrMalformed or an [ErrInvalid].
 func (k *APIKeys) Check(r *http.Request) (id string, err error) {
-	text, err := BearerToken(r.Header)
+	text, err := bearer.Token(r.Header)
 	if err != nil {
 		return "", err
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/paybell/paybell/internal/bearer"
 )
 
 const (
@@ -41,11 +43,13 @@ func TestAPIKeys(t *testing.T) {
 			t.Errorf("id %q, %v", id, err)
 		}
 	}
-	if _, err := check(t, k); !errors.Is(err, ErrNoToken) {
+	if _, err := check(t, k); !errors.Is(err, bearer.ErrNone) {
 		t.Errorf("error %v", err)
 	}
 	_, err = check(t, k, "Bearer "+firstKey, "Bearer "+firstKey)
-	wantReason(t, err, ReasonMalformed)
+	if !errors.Is(err, bearer.ErrMalformed) {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestNoAPIKeysLetNobodyIn(t *testing.T) {

@@ -18,10 +18,9 @@ import (
 	"time"
 )
 
-// What callers branch on. Each error of [Verifier.Verify], [BearerToken] and
-// [APIKeys.Check] is one of the first two; an expired token's is also the third.
+// What callers branch on. Each error about a token is an ErrInvalid, and about an
+// expired one also an ErrExpired.
 var (
-	ErrNoToken = errors.New("auth: no token; send it as Authorization: Bearer <token>")
 	ErrInvalid = errors.New("auth: token not valid")
 	ErrExpired = errors.New("auth: token expired")
 )

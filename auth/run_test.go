@@ -83,7 +83,7 @@ func TestKeysOutliveTheirSourceByADay(t *testing.T) {
 	token := signedBy(t, "e1", ecKey())
 	inBubble(t, func() *Verifier { return src.verifier(t, &log) }, func(t *testing.T, v *Verifier) {
 		settle(time.Second)
-		src.says(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "EVIL", 503) })
+		src.says(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "EVIL", http.StatusServiceUnavailable) })
 		for _, set := range v.sets { // asking as often as it would makes for a long test
 			at := set.known.Load()
 			set.known.Store(&knownKeys{byID: at.byID, etag: at.etag, at: at.at.Add(-staleFor + 20*time.Minute)})

@@ -13,12 +13,13 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/paybell/paybell/internal/bearer"
 	"github.com/paybell/paybell/internal/strictjson"
 )
 
 // maxTokenBytes bounds the work that a stranger's token can cause: header and
 // claims are read before the signature can be checked.
-const maxTokenBytes = 4096
+const maxTokenBytes = bearer.MaxBytes
 
 // Options tune a Verifier. The zero value is what production runs.
 type Options struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/paybell/paybell/internal/bearer"
 	"github.com/paybell/paybell/internal/problem"
 )
 
@@ -68,13 +69,13 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (Grant, bool) {
 		draining.Write(w)
 		return Grant{}, false
 	}
-	token, found, wrong := bearer(r.Header)
+	token, err := bearer.Token(r.Header)
 	switch {
-	case wrong != nil:
-		wrong.Write(w)
-		return Grant{}, false
-	case !found:
+	case errors.Is(err, bearer.ErrNone):
 		tokenMissing.Write(w)
+		return Grant{}, false
+	case err != nil:
+		tokenForm.Write(w)
 		return Grant{}, false
 	}
 	grant, err := h.authorize(token)
@@ -101,19 +102,6 @@ func (h *Hub) choose(w http.ResponseWriter, grant Grant, asked []string) ([]stri
 		notYourOrder.Write(w)
 	}
 	return orders, ok
-}
-
-// bearer finds the token in the Authorization header (RFC 6750, section 2.1).
-func bearer(header http.Header) (token string, found bool, wrong *problem.Problem) {
-	values := header.Values("Authorization")
-	if len(values) == 0 {
-		return "", false, nil
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", false, &tokenForm
-	}
-	return strings.TrimSpace(token), true, nil
 }
 
 // originAllowed says whether a page of the request's origin may open a

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/paybell/paybell/internal/bearer"
 	"github.com/paybell/paybell/internal/problem"
 	"github.com/paybell/paybell/internal/strictjson"
 )
@@ -97,11 +98,11 @@ type offer struct {
 }
 
 func readOffer(header http.Header) (offer, *problem.Problem) {
-	token, found, wrong := bearer(header)
-	if wrong != nil {
-		return offer{}, wrong
+	token, err := bearer.Token(header)
+	if errors.Is(err, bearer.ErrMalformed) {
+		return offer{}, &tokenForm
 	}
-	o := offer{token: token}
+	o, found := offer{token: token}, err == nil
 	var offered, ours bool
 	for _, value := range header.Values("Sec-WebSocket-Protocol") {
 		for protocol := range strings.SplitSeq(value, ",") {

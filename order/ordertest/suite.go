@@ -151,7 +151,7 @@ func load(t *testing.T, store order.Store, id string) *order.Record {
 	update(t, store, func(tx order.Tx) error {
 		records, err := tx.Load(t.Context(), []string{id})
 		if err == nil && len(records) != 1 {
-			err = fmt.Errorf("Load returned %d records for one name", len(records))
+			err = fmt.Errorf("%d records loaded for one name", len(records))
 		}
 		if err == nil {
 			record = records[0]

@@ -36,7 +36,7 @@ func timelineTellsEverything(t *testing.T, open Opener) {
 		{Callback: order.Callback{Source: "other"}, Events: second.Events},
 	})
 	for i, c := range changes {
-		equal(t, "change", got.Changes[i], order.TimelineChange{Shard: c.Shard, Seq: c.Seq, State: c.State})
+		equal(t, "change", got.Changes[i], order.TimelineChange(c))
 	}
 }
 

@@ -69,6 +69,14 @@ type Event struct {
 	Type     string    `json:"type,omitempty"` // the provider's own name for it
 }
 
+// Same says whether two events tell the same. Their times may differ by less
+// than a microsecond, which stores do not keep.
+func (e Event) Same(f Event) bool {
+	sameTime := e.At.Truncate(time.Microsecond).Equal(f.At.Truncate(time.Microsecond))
+	e.At, f.At = time.Time{}, time.Time{}
+	return sameTime && e == f
+}
+
 // Check says what is wrong with an event's form, or nil. The ledger accepts
 // only events that pass.
 func (e Event) Check() error {

@@ -97,6 +97,27 @@ func TestEventCheckKnowsWhatEachKindCanSay(t *testing.T) {
 	}
 }
 
+func TestEventSame(t *testing.T) {
+	told := pay(1, order.Paid, 9900, method("card"))
+	stored := told
+	stored.At = told.At.Add(999).In(time.FixedZone("", 3600))
+	if !told.Same(told) || !told.Same(stored) || !stored.Same(told) || !(order.Event{}).Same(order.Event{}) {
+		t.Errorf("%+v is not the same as %+v", told, stored)
+	}
+	for _, change := range []with{
+		source("other"), payment("p9"), ref("r9"), currency("USD"), method("cash"), because("x"), goOn("https://shop.example"), testMode, untimed,
+		func(e *order.Event) { e.ID = "other" }, func(e *order.Event) { e.Order = "other" }, func(e *order.Event) { e.Amount++ },
+		func(e *order.Event) { e.Kind = order.KindNote }, func(e *order.Event) { e.Status = order.Failed },
+		func(e *order.Event) { e.At = e.At.Add(time.Microsecond) }, func(e *order.Event) { e.Type = "other" },
+	} {
+		other := told
+		change(&other)
+		if told.Same(other) || other.Same(told) {
+			t.Errorf("%+v is the same as %+v", told, other)
+		}
+	}
+}
+
 func TestCheckID(t *testing.T) {
 	for id, want := range map[string]bool{
 		"A1001": true, "a": true, "~": true, "!": true, "...": true, ".a": true, "a/b?c=%2e#d": true, "{}\"\\<>&'": true, long(128): true,

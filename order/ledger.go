@@ -121,6 +121,13 @@ func (l *Ledger) States(ctx context.Context, orders []string) ([]State, error) {
 	return l.store.States(ctx, orders)
 }
 
+// Event returns the stored event of a source's id, and whether there is one. A
+// caller whose event is not fresh learns from it what the first one said, and
+// for which order it counts.
+func (l *Ledger) Event(ctx context.Context, source, id string) (Event, bool, error) {
+	return l.store.Event(ctx, source, id)
+}
+
 // Timeline returns what happened to an order, oldest first.
 func (l *Ledger) Timeline(ctx context.Context, id string) (Timeline, error) {
 	return l.store.Timeline(ctx, id)

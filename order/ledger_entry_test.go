@@ -172,6 +172,9 @@ func TestCheckSaysWhetherCommitsArePossible(t *testing.T) {
 		if _, err := b.Timeline(t.Context(), "A"); err == nil {
 			t.Error("the store's error is lost")
 		}
+		if _, _, err := b.Event(t.Context(), "stripe", "A"); err == nil {
+			t.Error("the store's error is lost")
+		}
 	})
 }
 

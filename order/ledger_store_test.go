@@ -90,6 +90,10 @@ func (m *memory) States(_ context.Context, ids []string) (states []order.State, 
 	return states, nil
 }
 
+func (m *memory) Event(context.Context, string, string) (order.Event, bool, error) {
+	return order.Event{}, false, errors.New("memory keeps only names")
+}
+
 func (m *memory) Timeline(context.Context, string) (order.Timeline, error) {
 	return order.Timeline{}, errors.New("memory keeps none")
 }

@@ -25,6 +25,11 @@ type Store interface {
 	// one moment, after the call began, and are durable.
 	States(ctx context.Context, orders []string) ([]State, error)
 
+	// Event returns the stored event of a source's id, and whether there is one.
+	// Its Order is the order for which it counts, and its time is cut to
+	// microseconds.
+	Event(ctx context.Context, source, id string) (Event, bool, error)
+
 	// Timeline returns what happened to an order, oldest first.
 	Timeline(ctx context.Context, order string) (Timeline, error)
 }

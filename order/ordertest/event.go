@@ -155,6 +155,41 @@ func loadIsLossless(t *testing.T, open Opener) {
 	}
 }
 
+func eventIsFoundByItsName(t *testing.T, open Opener) {
+	store, reopen := open(t)
+	told := ofPayment("e1", "p1", "")
+	told.Method, told.At = "card", noon.Add(999)
+	find := func(source, id string) (order.Event, bool) {
+		t.Helper()
+		event, found, err := store.Event(t.Context(), source, id)
+		if err != nil {
+			t.Fatalf("event: %v", err)
+		}
+		return event, found
+	}
+	if event, found := find("shop", "e1"); found {
+		t.Errorf("an empty store has the event %+v", event)
+	}
+	mustInsert(t, store, deliver(told))
+	if event, found := find("shop", "e1"); !found || !event.Same(told) || !event.At.Equal(noon) {
+		t.Errorf("the event is %+v, %t; it was told as %+v", event, found, told)
+	}
+	again := told
+	again.Method = "cash"
+	mustInsert(t, store, deliver(again, ofPayment("e2", "p1", "A1")))
+
+	store = reopen()
+	told.Order = "A1" // by its payment
+	if event, found := find("shop", "e1"); !found || !event.Same(told) {
+		t.Errorf("the event is %+v, %t; it was first told as %+v", event, found, told)
+	}
+	for _, name := range [][2]string{{"shop", "e3"}, {"other", "e1"}, {"", "e1"}, {"shop", ""}} {
+		if event, found := find(name[0], name[1]); found || event != (order.Event{}) {
+			t.Errorf("%q has the event %+v, %t", name, event, found)
+		}
+	}
+}
+
 func strangeIDs(t *testing.T, open Opener) {
 	store, _ := open(t)
 	ids := []string{

@@ -108,6 +108,9 @@ func canceledUpdateDoesNothing(t *testing.T, open Opener) {
 	if _, err := store.States(ctx, []string{"A1"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("States returned %v", err)
 	}
+	if _, _, err := store.Event(ctx, "shop", "e1"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Event returned %v", err)
+	}
 	equal(t, "state", states(t, store, "A1")[0].Version, int64(0))
 }
 

@@ -14,6 +14,7 @@ import (
 // reads are the statements of the connections that cannot write.
 type reads struct {
 	states, heads, changes, due                *sql.Stmt
+	event                                      *sql.Stmt
 	terms, history, callbacks, versions, tolds *sql.Stmt
 }
 
@@ -23,6 +24,7 @@ func (r *reads) queries() map[**sql.Stmt]string {
 		&r.heads:   `SELECT shard, seq FROM shard_head`,
 		&r.changes: `SELECT seq, state FROM changes WHERE shard = ? AND seq > ? ORDER BY seq LIMIT ?`,
 		&r.due:     `SELECT order_id FROM orders WHERE due_at <= ? ORDER BY due_at, order_id LIMIT ?`,
+		&r.event:   `SELECT ` + eventColumns + ` FROM events e WHERE e.source = ? AND e.id = ?`,
 
 		&r.terms: `SELECT terms FROM orders WHERE order_id = ?`,
 		&r.history: `SELECT t.callback, ` + eventColumns + ` FROM (
@@ -128,6 +130,18 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 		return nil, fmt.Errorf("sqlite: read due orders: %w", err)
 	}
 	return due, nil
+}
+
+// Event returns the stored event of a source's id, and whether there is one.
+func (s *Store) Event(ctx context.Context, source, id string) (event order.Event, found bool, err error) {
+	err = each(ctx, s.reads.event, []any{source, id}, func(rows *sql.Rows) error {
+		found = true
+		return scanEvent(rows, &event)
+	})
+	if err != nil {
+		return order.Event{}, false, fmt.Errorf("sqlite: read an event: %w", err)
+	}
+	return event, found, nil
 }
 
 // Timeline returns what happened to an order at one moment, oldest first.

@@ -234,3 +234,53 @@ func (hung) States(ctx context.Context, _ []string) ([]order.State, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
+
+// A slowLedger takes its time over a read.
+type slowLedger struct {
+	Orders
+	takes time.Duration
+}
+
+func (s slowLedger) States(ctx context.Context, orders []string) ([]order.State, error) {
+	time.Sleep(s.takes)
+	return s.Orders.States(ctx, orders)
+}
+
+func TestNothingIsSaidBeforeTheSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, Options{})
+		n.Hub.snapshots.orders = slowLedger{n.Hub.snapshots.orders, 3 * time.Second}
+		r := &firstHeard{recorder: &recorder{t: t}}
+		c := n.open(r, "sse", Grant{Orders: []string{"a"}, Expires: time.Now().Add(20 * time.Second)})
+		if err := n.watch(t.Context(), c, []string{"a"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if got := r.kinds(); len(got) != 2 || got[0] != snapshot || got[1] != tokenExpiring {
+			t.Errorf("heard %v, want the snapshot and then that the token ends", got)
+		}
+		c.end(causeGone)
+		<-c.gone
+	})
+}
+
+// A firstHeard remembers the order of what a client hears.
+type firstHeard struct {
+	*recorder
+	heard []kind
+}
+
+func (f *firstHeard) send(batch []outgoing) error {
+	f.mu.Lock()
+	for _, out := range batch {
+		f.heard = append(f.heard, out.kind)
+	}
+	f.mu.Unlock()
+	return f.recorder.send(batch)
+}
+
+func (f *firstHeard) kinds() []kind {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.heard)
+}

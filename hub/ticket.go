@@ -2,12 +2,11 @@ package hub
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"io"
 	"net/http"
 	"sync"
 	"time"
-
-	"encoding/json"
 
 	"github.com/paybell/paybell/internal/problem"
 	"github.com/paybell/paybell/internal/strictjson"
@@ -18,6 +17,7 @@ import (
 const (
 	ticketLife = 30 * time.Second
 	maxTickets = 100_000
+	perToken   = 10 // the oldest of a token gives way to a newer
 )
 
 // tickets are the single-use passes of clients that cannot set a header. They
@@ -25,6 +25,7 @@ const (
 type tickets struct {
 	mu      sync.Mutex
 	waiting map[string]ticket
+	issued  map[string][]string // a token's last tickets, used ones among them
 	swept   time.Time
 }
 
@@ -38,22 +39,38 @@ func (t *tickets) issue(grant Grant, now time.Time) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.waiting == nil {
-		t.waiting = map[string]ticket{}
+		t.waiting, t.issued = map[string]ticket{}, map[string][]string{}
 	}
-	if now.Sub(t.swept) > ticketLife {
-		t.swept = now
-		for key, one := range t.waiting {
-			if !one.expires.After(now) {
-				delete(t.waiting, key)
-			}
-		}
+	if age := now.Sub(t.swept); age > ticketLife || age > time.Second && len(t.waiting) >= maxTickets {
+		t.sweepLocked(now)
+	}
+	last := t.issued[grant.TokenID]
+	if len(last) == perToken {
+		delete(t.waiting, last[0])
+		last = last[1:]
 	}
 	if len(t.waiting) >= maxTickets {
 		return ""
 	}
 	key := rand.Text()
 	t.waiting[key] = ticket{grant: grant, expires: now.Add(ticketLife)}
+	t.issued[grant.TokenID] = append(last, key)
 	return key
+}
+
+// sweepLocked forgets what has expired.
+func (t *tickets) sweepLocked(now time.Time) {
+	t.swept = now
+	for key, one := range t.waiting {
+		if !one.expires.After(now) {
+			delete(t.waiting, key)
+		}
+	}
+	for token, keys := range t.issued {
+		if _, waits := t.waiting[keys[len(keys)-1]]; !waits {
+			delete(t.issued, token)
+		}
+	}
 }
 
 // redeem uses a ticket up.

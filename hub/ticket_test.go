@@ -162,3 +162,29 @@ func TestTooManyTickets(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.problem)
 	}
 }
+
+func TestOneTokenCannotTakeAllTickets(t *testing.T) {
+	var box tickets
+	now := time.Now()
+	greedy := Grant{TokenID: "greedy"}
+	first := box.issue(greedy, now)
+	var last string
+	for range 1000 {
+		if last = box.issue(greedy, now); last == "" {
+			t.Fatal("no ticket")
+		}
+	}
+	if n := len(box.waiting); n != perToken {
+		t.Errorf("%d tickets of one token wait, want %d", n, perToken)
+	}
+	if _, ok := box.redeem(first, now); ok {
+		t.Error("the oldest ticket outlived a thousand newer ones")
+	}
+	if _, ok := box.redeem(last, now); !ok {
+		t.Error("the newest ticket is not good")
+	}
+	box.issue(Grant{TokenID: "later"}, now.Add(2*ticketLife))
+	if len(box.waiting) != 1 || len(box.issued) != 1 {
+		t.Errorf("%d tickets and %d tokens are remembered after their time", len(box.waiting), len(box.issued))
+	}
+}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -198,6 +199,10 @@ func (c *client) take() ([]outgoing, *cause) {
 			batch = append(batch, outgoing{kind: w.kind(), message: m, alone: len(c.watchers) == 1})
 			w.sent, w.slot = m.version, nil
 		}
+	}
+	if !slices.ContainsFunc(c.watchers, func(w *watcher) bool { return w.sent >= 0 }) {
+		c.writing = c.ending != nil // the first thing that a client hears is a state
+		return nil, c.ending
 	}
 	if c.expiring {
 		left := time.Until(c.grant.Expires).Round(time.Second)

@@ -32,27 +32,27 @@ The ledger stays in the folder that is printed at the start.`,
   paybell demo --listen 127.0.0.1:9000 --dir ./my-demo`,
 		Args: exactly(),
 	}
-	var listenAt, adminAt, dir string
+	var at, adminAt, dir string
 	flags := cmd.Flags()
-	flags.StringVar(&listenAt, "listen", "127.0.0.1:8080", "loopback address of the page; another free port is taken when this one is not free and you did not name it")
+	flags.StringVar(&at, "listen", "127.0.0.1:8080", "loopback address of the page; another free port is taken when this one is not free and you did not name it")
 	flags.StringVar(&adminAt, "admin", "127.0.0.1:0", "loopback address of metrics and health; port 0 takes a free one")
 	flags.StringVar(&dir, "dir", filepath.Join(os.TempDir(), "paybell-demo"), "folder of the ledger")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		for _, address := range []string{listenAt, adminAt} {
+		for _, address := range []string{at, adminAt} {
 			if !isLoopback(address) {
 				return misusef(cmd, "%s is not on the loopback interface, and the demo lets anyone pay", address)
 			}
 		}
 		ctx, cancel := untilSignal(cmd.Context())
 		defer cancel()
-		public, err := net.Listen("tcp", listenAt)
+		public, err := listenAt(at)
 		if errors.Is(err, syscall.EADDRINUSE) && !flags.Changed("listen") {
-			public, err = net.Listen("tcp", "127.0.0.1:0")
+			public, err = listenAt("127.0.0.1:0")
 		}
 		if err != nil {
 			return fmt.Errorf("%w; name a free address with --listen", err)
 		}
-		admin, err := net.Listen("tcp", adminAt)
+		admin, err := listenAt(adminAt)
 		if err != nil {
 			public.Close()
 			return fmt.Errorf("%w; name a free address with --admin", err)

@@ -118,13 +118,16 @@ func (g *gateway) unready(ctx context.Context) string {
 const (
 	readHeaderTimeout = 5 * time.Second
 	bodyTimeout       = 10 * time.Second
-	idleTimeout       = 60 * time.Second
+	answerTimeout     = 30 * time.Second
+	idleTimeout       = 15 * time.Second
 	maxHeaderBytes    = 16 << 10
 )
 
-func (g *gateway) server(handler http.Handler) *http.Server {
+// server serves a handler, whose answers a client must take in within a time. 0:
+// for as long as it likes.
+func (g *gateway) server(handler http.Handler, answer time.Duration) *http.Server {
 	return &http.Server{
-		Handler:           g.guard(handler),
+		Handler:           g.guard(handler, answer),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -139,7 +142,10 @@ func (g *gateway) server(handler http.Handler) *http.Server {
 // of one, net/http reads before the next request, and would wait for without end.
 // And it says where a handler broke down, but not in which words, since these
 // may quote the request.
-func (g *gateway) guard(next http.Handler) http.Handler {
+//
+// The time to take the answer in begins with the request. Handlers that stream or
+// hold a request set deadlines of their own.
+func (g *gateway) guard(next http.Handler, answer time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			cause := recover()
@@ -151,8 +157,12 @@ func (g *gateway) guard(next http.Handler) http.Handler {
 			}
 			panic(http.ErrAbortHandler)
 		}()
+		controller := http.NewResponseController(w)
 		if r.ContentLength != 0 {
-			http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+			controller.SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		if answer > 0 {
+			controller.SetWriteDeadline(time.Now().Add(answer))
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -182,7 +192,7 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	spawn(&others, "expiry", func() error { return g.ledger.Expire(parts, g.due, g.log) })
 	spawn(&others, "timelines", func() error { g.teller.run(parts); return nil })
 
-	servers := []*http.Server{g.server(g.public), g.server(g.admin)}
+	servers := []*http.Server{g.server(g.public, answerTimeout), g.server(g.admin, 0)} // a profile takes its time
 	spawn(&others, "listen", func() error { return closed(g.serve(servers[0], public)) })
 	spawn(&others, "listen (admin)", func() error { return closed(servers[1].Serve(admin)) })
 
@@ -232,7 +242,7 @@ func (g *gateway) shutdown(servers []*http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), g.config.Drain)
 	defer cancel()
 	g.hub.Drain(ctx, g.config.Drain)
-	ctx, cancel = context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel = context.WithTimeout(context.Background(), bodyTimeout+5*time.Second)
 	defer cancel()
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {

@@ -268,7 +268,7 @@ func FuzzPublicRequest(f *testing.F) {
 	}
 	gw := startGateway(f)
 	token, key := []byte(gw.session("A1")), []byte(gw.config.Auth.APIKeys[0])
-	handler := gw.gateway.server(gw.gateway.public).Handler
+	handler := gw.gateway.server(gw.gateway.public, answerTimeout).Handler
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		raw = bytes.ReplaceAll(bytes.ReplaceAll(raw, []byte("TOKEN"), token), []byte("KEY"), key)
 		request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(raw)))

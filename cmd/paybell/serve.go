@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -25,10 +24,14 @@ to whoever waits for it.
 SIGTERM or SIGINT ends it: /readyz fails first, then every client is told when
 to come back, webhooks are served to the last. A second signal ends it at once.`,
 		Example: `  paybell serve --config paybell.yaml
-  PAYBELL_LISTEN=:9000 paybell serve --config paybell.yaml`,
+  PAYBELL_LISTEN=:9000 paybell serve --config paybell.yaml
+
+  # The first start on a restored backup
+  paybell serve --config paybell.yaml --new-epoch`,
 		Args: exactly(),
 	}
 	path := configFlag(cmd, "the configuration file")
+	newEpoch := cmd.Flags().Bool("new-epoch", false, "the ledger is a restored backup: give it a new epoch, so that clients which saw later versions start afresh")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := loadConfig(*path, os.Environ())
 		if err != nil {
@@ -41,14 +44,14 @@ to come back, webhooks are served to the last. A second signal ends it at once.`
 		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 		ctx, cancel := untilSignal(cmd.Context())
 		defer cancel()
-		return serve(ctx, c, log, cmd.OutOrStdout())
+		return serve(ctx, c, sqlite.Options{NewEpoch: *newEpoch}, log, cmd.OutOrStdout())
 	}
 	return cmd
 }
 
 // serve runs a gateway until ctx ends. It prints where it listens once it does.
-func serve(ctx context.Context, c *config, log *slog.Logger, out io.Writer) error {
-	st, err := sqlite.Open(ctx, c.ledgerPath(), sqlite.Options{})
+func serve(ctx context.Context, c *config, ledger sqlite.Options, log *slog.Logger, out io.Writer) error {
+	st, err := sqlite.Open(ctx, c.ledgerPath(), ledger)
 	if err != nil {
 		return err
 	}
@@ -64,17 +67,6 @@ func serve(ctx context.Context, c *config, log *slog.Logger, out io.Writer) erro
 	log.Info("ledger", "path", c.ledgerPath(), "epoch", st.Epoch())
 	fmt.Fprintf(out, "paybell listens on %s, admin on %s\n", public.Addr(), admin.Addr())
 	return g.run(ctx, public, admin)
-}
-
-func listen(c *config) (public, admin net.Listener, err error) {
-	if public, err = net.Listen("tcp", c.Listen); err != nil {
-		return nil, nil, fmt.Errorf("%w; set listen, or PAYBELL_LISTEN, to a free HOST:PORT", err)
-	}
-	if admin, err = net.Listen("tcp", c.Admin); err != nil {
-		public.Close()
-		return nil, nil, fmt.Errorf("%w; set admin, or PAYBELL_ADMIN, to a free HOST:PORT", err)
-	}
-	return public, admin, nil
 }
 
 // untilSignal returns a context that the first SIGTERM or SIGINT ends. After

@@ -45,7 +45,7 @@ type tlsConfig struct {
 type authConfig struct {
 	Issuer    string      `yaml:"issuer"`
 	Audience  string      `yaml:"audience"`
-	TokenType string      `yaml:"token_type"` // the header "typ" that tokens must have; empty: any
+	TokenType string      `yaml:"token_type"` // the header "typ" that tokens must have; empty: none, JWT or paybell+jwt
 	Keys      []keyConfig `yaml:"keys"`
 	APIKeys   []secret    `yaml:"api_keys"`
 }

@@ -95,12 +95,15 @@ func checkAddress(address string) error {
 	return nil
 }
 
+// checkPublicURL returns an address with its scheme and host in lower case and
+// without a slash at the end.
 func checkPublicURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || strings.ContainsAny(text, "?#") {
 		return "", errors.New("is not an address such as https://pay.example.com")
 	}
-	return strings.TrimRight(text, "/"), nil
+	host, path, _ := strings.Cut(text[len(u.Scheme)+len("://"):], "/")
+	return strings.TrimRight(u.Scheme+"://"+strings.ToLower(host)+"/"+path, "/"), nil
 }
 
 func (k *checker) storage() {

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -211,14 +210,6 @@ func TestConfigMayReferToItsOwnVariables(t *testing.T) {
 	c := mustParse(t, goodSources+`auth: {keys: [{id: k1, algorithm: HS256, secret: "${PAYBELL_TOKEN_SECRET}"}]}`, "PAYBELL_TOKEN_SECRET=abc")
 	if got := string(c.Auth.Keys[0].Secret); got != "abc" {
 		t.Errorf("secret is %q", got)
-	}
-}
-
-func TestOriginsAreAsBrowsersSendThem(t *testing.T) {
-	c := mustParse(t, good+`origins: ["HTTPS://Shop.Example.com:443/", "https://shop.example.com", "http://localhost:3000", "http://[::1]:80", "https://a.example:80"]`)
-	want := []string{"https://shop.example.com", "http://localhost:3000", "http://[::1]", "https://a.example:80"}
-	if !slices.Equal(c.Origins, want) {
-		t.Errorf("got  %q\nwant %q", c.Origins, want)
 	}
 }
 

@@ -32,21 +32,23 @@ type checker struct {
 	mistakes []mistake
 }
 
-// mistakef notes what is wrong with the value at a path, where that or the
-// nearest thing around it was set.
+// mistakef notes what is wrong with the value at a path.
 func (k *checker) mistakef(path, format string, args ...any) {
-	m := mistake{at: k.file, text: path + " " + fmt.Sprintf(format, args...)}
-	for at := path; at != ""; {
-		if from, ok := k.from[at]; ok {
-			m.line = from.line
-			if m.at = place(k.file, from.line); from.line == 0 {
-				m.at = from.variables[0]
-			}
-			break
+	at, line := k.where(path)
+	k.mistakes = append(k.mistakes, mistake{at: at, line: line, text: path + " " + fmt.Sprintf(format, args...)})
+}
+
+// where says where the value at a path, or the nearest thing around it, was
+// set. A variable has no line.
+func (c *config) where(path string) (at string, line int) {
+	for ; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
+		if from, ok := c.from[path]; ok && from.line == 0 {
+			return from.variables[0], 0
+		} else if ok {
+			return place(c.file, from.line), from.line
 		}
-		at = at[:max(0, strings.LastIndexAny(at, ".["))]
 	}
-	k.mistakes = append(k.mistakes, m)
+	return c.file, 0
 }
 
 // shown quotes a value that was written as it is. What came out of a variable

@@ -92,7 +92,8 @@ func (c *config) tryParts() error {
 		}
 	}
 	if _, err := auth.NewAPIKeys(reveal(c.Auth.APIKeys)); err != nil {
-		keys = fmt.Errorf("%s: auth.api_keys: %w", place(c.file, c.from["auth.api_keys"].line), err)
+		at, _ := c.where("auth.api_keys")
+		keys = fmt.Errorf("%s: auth.api_keys: %w", at, err)
 	}
 	if c.TLS.Cert != "" {
 		if _, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key); err != nil {

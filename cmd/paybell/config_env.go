@@ -115,6 +115,7 @@ func (d *decoder) overrideOne(name string, field overridable) {
 		d.mistakes = append(d.mistakes, mistake{at: name, text: err.Error()})
 		return
 	}
+	maps.DeleteFunc(d.from, func(at string, _ origin) bool { return strings.HasPrefix(at, field.path+"[") })
 	d.from[field.path] = origin{variables: []string{name}}
 }
 

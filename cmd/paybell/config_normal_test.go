@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -24,5 +26,24 @@ func TestPublicURLIsInLowerCase(t *testing.T) {
 		if c := mustParse(t, good+"public_url: '"+text+"'\n"); c.PublicURL != want {
 			t.Errorf("%s became %s, want %s", text, c.PublicURL, want)
 		}
+	}
+}
+
+// TestOverriddenListIsTheVariables guards its items too: a mistake in one would
+// name a line of the file, and quote what came out of the variable.
+func TestOverriddenListIsTheVariables(t *testing.T) {
+	content := goodSources + strings.Replace(goodAuth, "}]", "}], api_keys: [0123456789abcdef0123456789abcdef]", 1) + "origins: [https://old.example]\n"
+	c := mustParse(t, content, "PAYBELL_AUTH_API_KEYS=fedcba9876543210fedcba9876543210")
+	var out bytes.Buffer
+	if err := c.print(&out); err != nil || !strings.Contains(out.String(), "- '********' # PAYBELL_AUTH_API_KEYS\n") {
+		t.Errorf("%v in\n%s", err, &out)
+	}
+	c = mustParse(t, content, "PAYBELL_AUTH_API_KEYS=short")
+	if err := c.tryParts(); err == nil || !strings.HasPrefix(err.Error(), "PAYBELL_AUTH_API_KEYS: auth.api_keys: ") {
+		t.Errorf("a key that is too short: %v", err)
+	}
+	_, err := parse(content, "PAYBELL_ORIGINS=canary://shop.example")
+	if want := "PAYBELL_ORIGINS: origins the value of PAYBELL_ORIGINS must begin with https:// or http://"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }

@@ -53,8 +53,14 @@ type Tx interface {
 
 	// Insert stores callbacks with their events, and fills in what it finds:
 	// Fresh for each event, the Order of an event that names none but whose
-	// payment is known, and Joined, the orders that got older events because a
-	// fresh event told whose payment theirs was.
+	// payment has an owner by then, and Joined.
+	//
+	// The owner of a source's payment follows from what the events say and not
+	// from their arrival: of the stored events that named an order themselves,
+	// the one with the smallest (At, ID) names the owner; no time is the
+	// smallest. Where a fresh event changes the owner, the payment's events that
+	// named no order move, and Joined has the orders that got or lost some. An
+	// event that named its order stays there.
 	Insert(ctx context.Context, callbacks []*Delivery) error
 
 	// Load locks the named orders and returns a record for each, in the same

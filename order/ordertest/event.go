@@ -1,6 +1,7 @@
 package ordertest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -86,15 +87,62 @@ func paymentIsJoinedWithItsOrder(t *testing.T, open Opener) {
 	equal(t, "callbacks", len(timeline(t, store, "A1").Callbacks), 5)
 }
 
-func paymentKeepsItsFirstOrder(t *testing.T, open Opener) {
-	store, _ := open(t)
-	mustInsert(t, store, deliver(ofPayment("e1", "p1", "A1")))
-	mustInsert(t, store, deliver(ofPayment("e2", "p1", "A2")))
-	unnamed := deliver(ofPayment("e3", "p1", ""))
-	mustInsert(t, store, unnamed)
-	equal(t, "order", unnamed.Events[0].Order, "A1")
-	equal(t, "events of A1", len(load(t, store, "A1").Events), 2)
-	equal(t, "events of A2", len(load(t, store, "A2").Events), 1)
+// paymentBelongsToItsEarliestClaim by the provider's time, whenever it arrives.
+func paymentBelongsToItsEarliestClaim(t *testing.T, open Opener) {
+	store, reopen := open(t)
+	claim := func(id, orderID string, at time.Time) *order.Delivery {
+		e := ofPayment(id, "p1", orderID)
+		e.At = at
+		return deliver(e)
+	}
+	unnamed := []string{"u"}
+	named := map[string][]string{"A5": {"e5"}}
+	first := deliver(ofPayment("u", "p1", ""))
+	mustInsert(t, store, claim("e5", "A5", noon), first, deliver(ofPayment("other", "p2", "")))
+	equal(t, "order", first.Events[0].Order, "A5")
+	for i, step := range []struct {
+		what   string
+		claim  *order.Delivery
+		owner  string
+		joined []string
+	}{
+		{"a later claim", claim("e0", "A9", noon.Add(time.Microsecond)), "A5", nil},
+		{"as early, with a greater id", claim("e6", "A9", noon), "A5", nil},
+		{"as early, with a smaller id", claim("e4", "A4", noon), "A4", []string{"A4", "A5"}},
+		{"an earlier claim", claim("e7", "A3", noon.Add(-time.Microsecond)), "A3", []string{"A3", "A4"}},
+		{"an earlier one of the same order", claim("e8", "A3", noon.Add(-time.Second)), "A3", nil},
+		{"between the claims of the owner", claim("e2", "A9", noon.Add(-time.Millisecond)), "A3", nil},
+		{"before 1970", claim("e9", "A2", time.Unix(-1, 0)), "A2", []string{"A2", "A3"}},
+		{"without a time", claim("eb", "A1", time.Time{}), "A1", []string{"A1", "A2"}},
+		{"without a time, with a smaller id", claim("ea", "A5", time.Time{}), "A5", []string{"A1", "A5"}},
+		{"a known event that names another order now", claim("e0", "A0", time.Time{}), "A5", nil},
+	} {
+		late := deliver(ofPayment(fmt.Sprint("u", i), "p1", ""))
+		changes := mustInsert(t, store, step.claim, late)
+		slices.Sort(step.claim.Joined)
+		equal(t, step.what+": joined", step.claim.Joined, step.joined)
+		equal(t, step.what+": order of the next", late.Events[0].Order, step.owner)
+		for _, id := range step.joined {
+			equal(t, step.what+": changes", slices.ContainsFunc(changes, func(c order.Change) bool { return c.State.Order == id }), true)
+		}
+		if e := step.claim.Events[0]; step.claim.Fresh[0] {
+			named[e.Order] = append(named[e.Order], e.ID)
+		}
+		unnamed = append(unnamed, late.Events[0].ID)
+		store = reopen()
+		for _, id := range []string{"A0", "A1", "A2", "A3", "A4", "A5", "A9"} {
+			want := slices.Sorted(slices.Values(named[id]))
+			if id == step.owner {
+				want = append(want, unnamed...)
+			}
+			var got []string
+			for _, e := range load(t, store, id).Events {
+				got = append(got, e.ID)
+			}
+			slices.Sort(got)
+			equal(t, step.what+": events of "+id, got, want)
+		}
+	}
 }
 
 func paymentIsJoinedInsideOneInsert(t *testing.T, open Opener) {

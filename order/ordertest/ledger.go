@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -105,6 +106,69 @@ func ledgerEndsTheSameInEveryOrder(t *testing.T, open Opener) {
 		}
 	}
 	journal(t, store)
+}
+
+// ledgerEndsTheSameWhenOrdersShareAPayment records in every order of arrival
+// what four callbacks, or one, tell of a payment that two orders name.
+func ledgerEndsTheSameWhenOrdersShareAPayment(t *testing.T, open Opener) {
+	store, _ := open(t)
+	ledger, _ := runLedger(t, store, order.LedgerOptions{})
+	for what, c := range map[string]struct{ a, b time.Time }{
+		"A is earlier":       {noon, noon.Add(time.Hour)},
+		"B is earlier":       {noon.Add(time.Hour), noon},
+		"the smaller id":     {noon, noon},
+		"A without a time":   {time.Time{}, noon},
+		"both without times": {},
+	} {
+		n := 0
+		check := func(sequence []int, together bool) {
+			n++
+			name := fmt.Sprint(strings.ReplaceAll(what, " ", "_"), n)
+			facts := sharedPayment(name, c.a, c.b)
+			var events []order.Event
+			for _, i := range sequence {
+				events = append(events, facts[i])
+				if !together {
+					record(t, ledger, facts[i])
+				}
+			}
+			record(t, ledger, events...)
+			owner := "A"
+			if c.b.Before(c.a) {
+				owner = "B"
+			}
+			for i, got := range states(t, store, "A"+name, "B"+name) {
+				own := []order.Event{facts[i]}
+				if got.Order == owner+name {
+					own = append(own, facts[2], facts[3])
+				}
+				if want := order.Fold(got.Order, order.Terms{}, own); !got.SameAs(want) {
+					t.Errorf("%s, arriving as %v, together %t: state is %+v\nwant %+v", what, sequence, together, got, want)
+				}
+			}
+		}
+		permute([]int{0, 1, 2, 3}, func(sequence []int) {
+			check(sequence, false)
+			check(sequence, true)
+		})
+	}
+	journal(t, store)
+}
+
+// sharedPayment is a payment of which two orders say that it is theirs, with a
+// refund and a dispute that name neither.
+func sharedPayment(name string, a, b time.Time) []order.Event {
+	facts := []order.Event{
+		{ID: "1", Order: "A" + name, At: a, Kind: order.KindPayment, Status: order.Paid, Amount: 500, Currency: "EUR"},
+		{ID: "2", Order: "B" + name, At: b, Kind: order.KindPayment, Status: order.Paid, Amount: 500, Currency: "EUR"},
+		{ID: "3", At: noon, Kind: order.KindRefund, Status: order.Refunded, Ref: "r", Amount: 200, Currency: "EUR"},
+		{ID: "4", At: noon, Kind: order.KindDispute, Status: order.Disputed, Ref: "d"},
+	}
+	for i := range facts {
+		e := &facts[i]
+		e.Source, e.ID, e.Payment, e.Livemode = "shop", name+"-"+e.ID, "p"+name, true
+	}
+	return facts
 }
 
 // permute calls visit with every order of list.

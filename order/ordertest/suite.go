@@ -43,7 +43,7 @@ func Suite(t *testing.T, open Opener) {
 		{"RepeatedEventIsNotFresh", repeatedEventIsNotFresh},
 		{"ConcurrentRepeatsAreFreshOnce", concurrentRepeatsAreFreshOnce},
 		{"PaymentIsJoinedWithItsOrder", paymentIsJoinedWithItsOrder},
-		{"PaymentKeepsItsFirstOrder", paymentKeepsItsFirstOrder},
+		{"PaymentBelongsToItsEarliestClaim", paymentBelongsToItsEarliestClaim},
 		{"PaymentIsJoinedInsideOneInsert", paymentIsJoinedInsideOneInsert},
 
 		{"LoadIsLossless", loadIsLossless},
@@ -65,6 +65,7 @@ func Suite(t *testing.T, open Opener) {
 
 		{"LedgerCountsConcurrentRepeatsOnce", ledgerCountsConcurrentRepeatsOnce},
 		{"LedgerEndsTheSameInEveryOrder", ledgerEndsTheSameInEveryOrder},
+		{"LedgerEndsTheSameWhenOrdersShareAPayment", ledgerEndsTheSameWhenOrdersShareAPayment},
 		{"LedgerSharesCommits", ledgerSharesCommits},
 		{"LedgerReplayChangesNothing", ledgerReplayChangesNothing},
 		{"LedgerExpiresWhatIsDue", ledgerExpiresWhatIsDue},

@@ -23,6 +23,7 @@ CREATE TABLE events (
 	callback   INTEGER NOT NULL,
 	place      INTEGER NOT NULL,
 	order_id   TEXT    NOT NULL,
+	named      INTEGER NOT NULL, -- whether it told its order itself
 	payment    TEXT    NOT NULL,
 	ref        TEXT    NOT NULL,
 	kind       TEXT    NOT NULL,
@@ -38,7 +39,7 @@ CREATE TABLE events (
 	PRIMARY KEY (source, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX events_by_order ON events (order_id) WHERE order_id <> '';
-CREATE INDEX events_without_order ON events (source, payment) WHERE order_id = '';
+CREATE INDEX events_unnamed ON events (source, payment) WHERE named = 0;
 
 -- Callbacks that told a known fact again.
 CREATE TABLE repeats (
@@ -49,11 +50,14 @@ CREATE TABLE repeats (
 	PRIMARY KEY (source, id, callback, place)
 ) STRICT, WITHOUT ROWID;
 
--- Whose payment it is.
+-- Whose payment it is, and the time (of year 1 for none) and id of the event
+-- that says so: the first of those that tell their order.
 CREATE TABLE payments (
-	source   TEXT NOT NULL,
-	payment  TEXT NOT NULL,
-	order_id TEXT NOT NULL,
+	source   TEXT    NOT NULL,
+	payment  TEXT    NOT NULL,
+	order_id TEXT    NOT NULL,
+	at       INTEGER NOT NULL,
+	id       TEXT    NOT NULL,
 	PRIMARY KEY (source, payment)
 ) STRICT, WITHOUT ROWID;
 

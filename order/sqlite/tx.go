@@ -108,13 +108,14 @@ func (t *tx) insert(ctx context.Context, id int64, d *order.Delivery) error {
 // two are known by now.
 func (t *tx) insertOne(ctx context.Context, callback int64, d *order.Delivery, i int) error {
 	e := &d.Events[i]
-	if e.Order == "" && e.Payment != "" {
-		err := t.payment.QueryRowContext(ctx, e.Source, e.Payment).Scan(&e.Order)
+	named := e.Order != ""
+	if !named && e.Payment != "" {
+		err := t.owner.QueryRowContext(ctx, e.Source, e.Payment).Scan(&e.Order)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 	}
-	fresh, err := affected(t.insertEvent.ExecContext(ctx, e.Source, e.ID, callback, i, e.Order, e.Payment, e.Ref,
+	fresh, err := affected(t.insertEvent.ExecContext(ctx, e.Source, e.ID, callback, i, e.Order, named, e.Payment, e.Ref,
 		string(e.Kind), string(e.Status), e.Amount, e.Currency, e.Method, e.Reason, e.ActionURL, micros(e.At), e.Livemode, e.Type))
 	if err != nil {
 		return err
@@ -124,23 +125,34 @@ func (t *tx) insertOne(ctx context.Context, callback int64, d *order.Delivery, i
 		return err
 	}
 	d.Fresh[i] = true
-	if e.Order == "" || e.Payment == "" {
+	if !named || e.Payment == "" {
 		return nil
 	}
 	return t.join(ctx, d, e)
 }
 
-// join remembers whose payment an event is about. The first order to claim a
-// payment keeps it, and gets the payment's events that named no order.
+// join gives a payment to the order that e names, if no event named one before
+// e, by the provider's time and not by arrival. The payment's events that named
+// none go along; they are all at one order, or at none yet.
 func (t *tx) join(ctx context.Context, d *order.Delivery, e *order.Event) error {
-	linked, err := affected(t.linkPayment.ExecContext(ctx, e.Source, e.Payment, e.Order))
-	if err != nil || linked == 0 {
+	claimed, err := affected(t.claimPayment.ExecContext(ctx, e.Source, e.Payment, e.Order, e.At.UnixMicro(), e.ID))
+	if err != nil || claimed == 0 {
 		return err
 	}
-	adopted, err := affected(t.adopt.ExecContext(ctx, e.Source, e.Payment, e.Order))
-	if adopted > 0 && !slices.Contains(d.Joined, e.Order) {
-		d.Joined = append(d.Joined, e.Order)
+	var former string
+	err = t.unnamed.QueryRowContext(ctx, e.Source, e.Payment).Scan(&former)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && former == e.Order:
+		return nil
+	case err != nil:
+		return err
 	}
+	for _, id := range []string{e.Order, former} {
+		if id != "" && !slices.Contains(d.Joined, id) {
+			d.Joined = append(d.Joined, id)
+		}
+	}
+	_, err = t.adopt.ExecContext(ctx, e.Source, e.Payment, e.Order)
 	return err
 }
 

@@ -19,7 +19,7 @@ type writer struct {
 	claim, claimed                         *sql.Stmt
 	lastCallback, insertCallback           *sql.Stmt
 	insertEvent, repeatEvent               *sql.Stmt
-	payment, linkPayment, adopt            *sql.Stmt
+	owner, claimPayment, unnamed, adopt    *sql.Stmt
 	load, loadEvents                       *sql.Stmt
 	saveTerms, saveState, advance, journal *sql.Stmt
 	tell                                   *sql.Stmt
@@ -48,14 +48,18 @@ func (w *writer) queries() map[**sql.Stmt]string {
 		&w.lastCallback: `SELECT coalesce(max(id), 0) FROM callbacks`,
 		&w.insertCallback: `INSERT INTO callbacks (id, source, received_at, quarantine, duplicate, body)
 			VALUES (?, ?, ?, ?, ?, ?)`,
-		&w.insertEvent: `INSERT INTO events (source, id, callback, place, order_id, payment, ref, kind, status,
+		&w.insertEvent: `INSERT INTO events (source, id, callback, place, order_id, named, payment, ref, kind, status,
 			amount, currency, method, reason, action_url, at, livemode, type)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		&w.repeatEvent: `INSERT INTO repeats (source, id, callback, place) VALUES (?, ?, ?, ?)`,
-		&w.payment:     `SELECT order_id FROM payments WHERE source = ? AND payment = ?`,
-		&w.linkPayment: `INSERT INTO payments (source, payment, order_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-		&w.adopt: `UPDATE events INDEXED BY events_without_order SET order_id = ?3
-			WHERE source = ?1 AND payment = ?2 AND order_id = ''`,
+		&w.owner:       `SELECT order_id FROM payments WHERE source = ? AND payment = ?`,
+		&w.claimPayment: `INSERT INTO payments (source, payment, order_id, at, id) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET order_id = excluded.order_id, at = excluded.at, id = excluded.id
+			WHERE (excluded.at, excluded.id) < (at, id)`,
+		&w.unnamed: `SELECT order_id FROM events INDEXED BY events_unnamed
+			WHERE source = ? AND payment = ? AND named = 0 LIMIT 1`,
+		&w.adopt: `UPDATE events INDEXED BY events_unnamed SET order_id = ?3
+			WHERE source = ?1 AND payment = ?2 AND named = 0`,
 
 		&w.load: `SELECT n.key, o.version, o.terms, o.state, o.due_at
 			FROM json_each(?) n JOIN orders o ON o.order_id = n.value`,

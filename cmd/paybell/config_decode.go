@@ -58,6 +58,8 @@ func (d *decoder) document(content []byte, c *config) {
 	d.value(doc.Content[0], reflect.ValueOf(c).Elem(), "")
 }
 
+// syntax notes what yaml says. Of its errors about a file's form, only that of
+// an unknown anchor quotes the file: an unquoted secret may begin with *.
 func (d *decoder) syntax(err error) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 0
@@ -65,6 +67,9 @@ func (d *decoder) syntax(err error) {
 		if n, err := strconv.Atoi(number); err == nil {
 			line, text = n, rest
 		}
+	}
+	if strings.HasPrefix(text, "unknown anchor ") {
+		text = "a value that begins with * must be in quotes"
 	}
 	d.mistakef(line, "not valid YAML: %s", text)
 }
@@ -107,7 +112,12 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 	fields := fieldsOf(v)
 	d.pairs(n, path, func(key, value *yaml.Node) {
 		field, ok := fields[key.Value]
-		if !ok {
+		switch {
+		case !ok && n.Style&yaml.FlowStyle != 0 && value.Tag == "!!null" && !strings.Contains(key.Value, ":"):
+			// {secret: S3cr3t,V4lue} has a key V4lue, which nobody meant.
+			d.mistakef(key.Line, "there is a comma%s without a key and a value after it; a text with a comma must be in quotes", within(path))
+			return
+		case !ok:
 			d.unknownKey(key, path, fields)
 			return
 		}
@@ -334,6 +344,8 @@ func found(n *yaml.Node) string {
 		return "true or false"
 	case n.Tag == "!!timestamp":
 		return "a date"
+	case !strings.HasPrefix(n.Tag, "!!"):
+		return "a tag, which begins with !"
 	}
 	return "text"
 }

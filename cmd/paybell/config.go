@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,12 +55,12 @@ type authConfig struct {
 // A keyConfig is one key that tokens are signed with. Exactly one of Secret,
 // PublicKey, PrivateKey and JWKS is set.
 type keyConfig struct {
-	ID         string   `yaml:"id"`
-	Algorithm  string   `yaml:"algorithm"`
-	Secret     secret   `yaml:"secret"`
-	PublicKey  fileText `yaml:"public_key"`  // PEM
-	PrivateKey secret   `yaml:"private_key"` // PEM
-	JWKS       string   `yaml:"jwks"`        // URL
+	ID         string     `yaml:"id"`
+	Algorithm  string     `yaml:"algorithm"`
+	Secret     secret     `yaml:"secret"`
+	PublicKey  fileText   `yaml:"public_key"`  // PEM
+	PrivateKey secret     `yaml:"private_key"` // PEM
+	JWKS       addressURL `yaml:"jwks"`
 }
 
 // A sourceConfig is one account at a payment provider.
@@ -139,6 +141,32 @@ type secret string
 func (secret) String() string               { return mask }
 func (secret) GoString() string             { return mask }
 func (secret) MarshalText() ([]byte, error) { return []byte(mask), nil }
+
+// An addressURL is a URL that is shown without its user, query and fragment,
+// which may hold a key.
+type addressURL string
+
+func (a addressURL) String() string {
+	u, err := url.Parse(string(a))
+	if err != nil || u.Host == "" {
+		return mask
+	}
+	shown := u.Scheme + "://"
+	if u.User != nil {
+		shown += mask + "@"
+	}
+	shown += u.Host + u.EscapedPath()
+	if u.RawQuery != "" {
+		shown += "?" + mask
+	}
+	if u.Fragment != "" {
+		shown += "#" + mask
+	}
+	return shown
+}
+
+func (a addressURL) GoString() string             { return strconv.Quote(a.String()) }
+func (a addressURL) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // reveal gives secrets out to the part that needs them.
 func reveal(secrets []secret) []string {

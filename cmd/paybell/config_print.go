@@ -80,6 +80,8 @@ func scalarNode(v reflect.Value) *yaml.Node {
 	switch value := v.Interface().(type) {
 	case secret:
 		return textNode(mask)
+	case addressURL:
+		return textNode(value.String())
 	case time.Duration:
 		return textNode(value.String())
 	case int:

@@ -107,3 +107,28 @@ func TestUnquotedSecretIsNotQuotedBack(t *testing.T) {
 		t.Errorf("a comma in a secret: got %v, want %s", err, want)
 	}
 }
+
+func TestKeyInAKeySetsURLIsNotShown(t *testing.T) {
+	const canary = "S3cr3tV4lue"
+	for text, want := range map[string]string{
+		"https://idp.example/keys":                         "https://idp.example/keys",
+		"https://idp.example:8443/a%2Fb?key=" + canary:     "https://idp.example:8443/a%2Fb?********",
+		"https://u:" + canary + "@idp.example/":            "https://********@idp.example/",
+		"https://" + canary + "@idp.example?a&b#" + canary: "https://********@idp.example?********#********",
+		"https:" + canary:                                  mask,
+		"https://idp.example/%zz?" + canary:                mask,
+		canary:                                             mask,
+	} {
+		c := mustParse(t, "auth: {keys: [{algorithm: RS256, jwks: '"+text+"'}]}\n"+goodSources)
+		var out bytes.Buffer
+		if err := c.print(&out); err != nil || !strings.Contains(out.String(), "jwks: "+want+" #") && !strings.Contains(out.String(), "jwks: '"+want+"' #") {
+			t.Errorf("%s, want %s: %v in\n%s", text, want, err, &out)
+		}
+		c.summarize(&out)
+		fmt.Fprintf(&out, "%v %+v %#v %v", *c, c.Auth, c.Auth.Keys, c.tryParts())
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "auth", c.Auth)
+		if strings.Contains(out.String(), canary) {
+			t.Errorf("%s is shown:\n%s", text, &out)
+		}
+	}
+}

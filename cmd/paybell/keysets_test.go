@@ -50,7 +50,7 @@ func (p *identityProvider) token(t *testing.T, issuer string) string {
 
 func withKeySet(url string) func(*config) {
 	return func(c *config) {
-		c.Auth.Keys = append(c.Auth.Keys, keyConfig{ID: "idp", Algorithm: "EdDSA", JWKS: url})
+		c.Auth.Keys = append(c.Auth.Keys, keyConfig{ID: "idp", Algorithm: "EdDSA", JWKS: addressURL(url)})
 	}
 }
 

@@ -97,7 +97,7 @@ func buildMinter(c *config) (*auth.Minter, error) {
 func (k keyConfig) key() auth.Key {
 	return auth.Key{
 		ID: k.ID, Algorithm: k.Algorithm,
-		Secret: string(k.Secret), PublicKey: string(k.PublicKey), PrivateKey: string(k.PrivateKey), JWKS: k.JWKS,
+		Secret: string(k.Secret), PublicKey: string(k.PublicKey), PrivateKey: string(k.PrivateKey), JWKS: string(k.JWKS),
 	}
 }
 

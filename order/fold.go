@@ -83,7 +83,7 @@ type payment struct {
 	paid, refunded total
 	settled        bool  // a paid event was told, whatever its amount
 	whole          bool  // … and one did not say how much: it stands for all
-	open, closed   Event // the last step, and the last canceled or expired
+	open, closed   Event // the step it has come to, and the last canceled or expired
 	last           Event // the last of its paid steps
 	method         string
 	amount         int64 // the most that any step named
@@ -230,8 +230,12 @@ func (p *payment) step(e Event) {
 		p.paid.add(e.Ref, e.Amount)
 	case Canceled, Expired:
 		p.closed = e
-	default:
+	case Authorized, Failed:
 		p.open = e
+	default: // what a payment begins with is no news of one that is authorized
+		if p.open.Status != Authorized {
+			p.open = e
+		}
 	}
 }
 

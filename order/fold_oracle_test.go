@@ -211,6 +211,10 @@ func (o view) hopeStatus(genuine events) order.Status {
 		if len(ended) > 0 {
 			steps = ended
 		}
+		decisive := only(steps, func(e order.Event) bool { return e.Status == order.Authorized || e.Status == order.Failed })
+		if len(decisive) > 0 && slices.MaxFunc(decisive, earlier).Status == order.Authorized {
+			steps = decisive
+		}
 		if len(steps) > 0 {
 			standing = append(standing, slices.MaxFunc(steps, earlier))
 		}

@@ -49,6 +49,7 @@ func TestAWrongFoldIsCaught(t *testing.T) {
 				e.Kind = order.KindNote
 			}
 		}), []check{matchesOracle}},
+		{"authorized falls back to pending", authorizedFallsBack, []check{matchesOracle}},
 		{"too little is paid", tooLittleIsPaid, []check{matchesOracle}},
 	} {
 		for _, check := range wrong.by {
@@ -86,6 +87,16 @@ func overrule(kind order.Kind, status order.Status) folder {
 		}
 		return s
 	}
+}
+
+// authorizedFallsBack is Fold where the last step of a payment is the one it has
+// come to, as if it had not been authorized before.
+func authorizedFallsBack(id string, terms order.Terms, story []order.Event) order.State {
+	return order.Fold(id, terms, slices.DeleteFunc(slices.Clone(story), func(e order.Event) bool {
+		return e.Status == order.Authorized && slices.ContainsFunc(story, func(later order.Event) bool {
+			return later.Status == order.Pending && isStep(later) && about(e.Payment, e.Source)(later) && earlier(e, later) < 0
+		})
+	}))
 }
 
 func lastArrivalWins(id string, terms order.Terms, story []order.Event) order.State {

@@ -133,3 +133,30 @@ func TestPlaceholderSecretsAreRefusedWithoutNamingThem(t *testing.T) {
 		}
 	}
 }
+
+func TestSandboxSecretIsNoPlaceholder(t *testing.T) {
+	for secret, placeholder := range map[string]bool{
+		"test_6Zk1vQx93Lw8RtYb2NfPdM":               false,
+		"whsec_test_6Zk1vQx93Lw8RtYb2NfPdM":         false,
+		"test-9f86d081884c7d659a2feaa0c55ad015":     false,
+		"test_dHar4XY7_xsDOtmn-VtjNVWX2SlXsM":       false,
+		"secret_K7QXN2M4PB6TZ3WFHJ5RVDYC":           false,
+		"test_secret_6Zk1vQx93Lw8RtYb2NfPdM":        false,
+		"webhook-secret-key-6Zk1vQx93Lw8RtYb2NfPdM": false,
+		"test_6Zk1vQx":                                 true,
+		"test_secret_6Zk1vQx":                          true,
+		"whsec_test_payments_webhook_2026":             true,
+		"test_my_company_v2_webhooks_staging":          true,
+		"Test-Secret-For-The-Payment-Gateway-12345678": true,
+		"secret_abcdefghijklmnopqrstuvwxyz":            true,
+		"password-01234567890123456789":                true,
+		"my-webhook-secret-for-the-shop-in-berlin-2":   true,
+		"change_me_6Zk1vQx93Lw8RtYb2NfPdM":             true,
+		"example_6Zk1vQx93Lw8RtYb2NfPdM":               true,
+	} {
+		err := CheckSecret(secret, 0, "do better")
+		if refused := err != nil; refused != placeholder {
+			t.Errorf("%s: refused %v, want %v", secret, refused, placeholder)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package order_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -251,6 +252,62 @@ func TestExpire(t *testing.T) {
 		}
 		if n := strings.Count(said.String(), "look for expired orders"); n != 2 || !strings.Contains(said.String(), "expire an order") {
 			t.Errorf("the log says\n%s", said.String())
+		}
+	})
+}
+
+func TestOrdersDueAtOnceExpireAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(0)
+		b.run(t)
+		asks := live
+		asks.ExpiresAt = time.Now().Add(5 * time.Minute)
+		var ids []string
+		for i := range 1000 {
+			ids = append(ids, fmt.Sprint("A", i))
+			if _, err := b.Register(t.Context(), order.IdempotencyKey{}, ids[i], asks); err != nil {
+				t.Fatal(err)
+			}
+		}
+		commits := len(b.commits)
+		go b.Expire(t.Context(), b.store, slog.New(slog.DiscardHandler))
+		time.Sleep(5*time.Minute + time.Millisecond) // one tick after the time
+		synctest.Wait()
+		states, _ := b.States(t.Context(), ids)
+		for _, s := range states {
+			if s.Status != order.Expired || s.Reason != "time_ran_out" {
+				t.Errorf("%s is %s", s.Order, s.Status)
+			}
+		}
+		if commits = len(b.commits) - commits; commits != 10 {
+			t.Errorf("%d commits for 1000 orders, want 10", commits)
+		}
+	})
+}
+
+// A stubborn due names the same orders for ever.
+type stubborn struct{ asked int }
+
+func (d *stubborn) Due(_ context.Context, _ time.Time, limit int) (ids []string, err error) {
+	if d.asked++; d.asked > 1000 {
+		return nil, errDisk
+	}
+	for i := range limit {
+		ids = append(ids, fmt.Sprint("A", i))
+	}
+	return ids, nil
+}
+
+func TestExpireRestsWhenItGetsNowhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(0)
+		b.run(t)
+		due := &stubborn{}
+		go b.Expire(t.Context(), due, slog.New(slog.DiscardHandler))
+		time.Sleep(10*time.Second + time.Millisecond)
+		synctest.Wait()
+		if due.asked != 11 { // the first batch was news, so that one more was asked for
+			t.Errorf("asked %d times in 10 s, want 11", due.asked)
 		}
 	})
 }

@@ -98,11 +98,11 @@ func (m *memory) Timeline(context.Context, string) (order.Timeline, error) {
 	return order.Timeline{}, errors.New("memory keeps none")
 }
 
-func (m *memory) Due(_ context.Context, now time.Time, _ int) (due []string, err error) {
+func (m *memory) Due(_ context.Context, now time.Time, limit int) (due []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, r := range m.kept.orders {
-		if !r.DueAt.IsZero() && !r.DueAt.After(now) {
+		if len(due) < limit && !r.DueAt.IsZero() && !r.DueAt.After(now) {
 			due = append(due, id)
 		}
 	}

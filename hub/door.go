@@ -104,6 +104,9 @@ func (h *Hub) choose(w http.ResponseWriter, grant Grant, asked []string) ([]stri
 	return orders, ok
 }
 
+// clip cuts a stranger's text for the log.
+func clip(text string) string { return text[:min(len(text), 100)] }
+
 // originAllowed says whether a page of the request's origin may open a
 // WebSocket, which browsers do not ask about beforehand. Scheme, host and port
 // must match exactly; "null" never does.

@@ -46,6 +46,7 @@ func (h *Hub) WebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !h.originAllowed(r) {
+		h.opts.Log.Info("WebSocket refused: its page's origin is not configured", "origin", clip(r.Header.Get("Origin")))
 		originRefused.Write(w)
 		return
 	}

@@ -30,9 +30,13 @@ func (e *entry) receipt() Receipt {
 			r.Changes = append(r.Changes, c)
 		}
 	}
-	for _, fresh := range e.delivery.Fresh {
-		if fresh {
-			r.Fresh++
+	for i, fresh := range e.delivery.Fresh {
+		if !fresh {
+			continue
+		}
+		r.Fresh++
+		if event := e.delivery.Events[i]; event.Order == "" && event.Kind == KindPayment {
+			r.Orderless++
 		}
 	}
 	return r

@@ -68,6 +68,9 @@ func (l *Ledger) Epoch() string { return l.store.Epoch() }
 type Receipt struct {
 	Fresh   int      // how many of its events were not known before
 	Changes []Change // the new versions of the orders that it speaks of
+	// Orderless is how many of the fresh ones are steps of a payment of which no
+	// event has named the order yet. They count as soon as one does.
+	Orderless int
 }
 
 // Record stores what a verified callback said, and returns once it is durable.

@@ -47,6 +47,7 @@ type Outcome string
 const (
 	Accepted    Outcome = "accepted"    // at least one event was new
 	Duplicate   Outcome = "duplicate"   // all events were known
+	NoOrder     Outcome = "no_order"    // of a payment whose order is not known yet
 	Ignored     Outcome = "ignored"     // verified, kept, and nothing to an order
 	Quarantined Outcome = "quarantined" // verified and unreadable: a person must look
 	Unverified  Outcome = "unverified"  // the sender is not proved
@@ -120,21 +121,31 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	result := h.serve(w, r, name, provider)
-	h.opts.Log.LogAttrs(r.Context(), levels[result.outcome], "webhook", slog.String("source", name),
-		slog.String("outcome", string(result.outcome)), slog.Int("events", result.events), slog.String("why", result.why))
+	h.opts.Log.LogAttrs(r.Context(), levels[result.outcome], "webhook", result.attrs(name)...)
 	h.opts.Observe(name, result.outcome, time.Since(began))
 }
 
 // A result is what is logged of a request: never a header's value, nor anything
-// of the body.
+// of the body but the provider's id of the event, once it is verified.
 type result struct {
 	outcome Outcome
-	events  int
+	events  []order.Event
 	why     string
 }
 
+func (r result) attrs(source string) []slog.Attr {
+	attrs := []slog.Attr{slog.String("source", source), slog.String("outcome", string(r.outcome))}
+	if len(r.events) > 0 {
+		attrs = append(attrs, slog.Int("events", len(r.events)), slog.String("event", r.events[0].ID))
+	}
+	if r.why != "" {
+		attrs = append(attrs, slog.String("why", r.why))
+	}
+	return attrs
+}
+
 var levels = map[Outcome]slog.Level{
-	Unverified: slog.LevelWarn, Quarantined: slog.LevelError, Unavailable: slog.LevelError,
+	NoOrder: slog.LevelWarn, Unverified: slog.LevelWarn, Quarantined: slog.LevelError, Unavailable: slog.LevelError,
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, provider Provider) result {
@@ -164,10 +175,14 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, pro
 	receipt, failure := h.ledger.Record(r.Context(), callback, events)
 	if failure != nil {
 		unavailable.Write(w)
-		return result{Unavailable, len(events), failure.Error()}
+		return result{Unavailable, events, failure.Error()}
 	}
 	answer(w, provider, request)
-	return result{outcome(events, callback, receipt), len(events), callback.Quarantine}
+	result := result{outcome(events, callback, receipt), events, callback.Quarantine}
+	if result.outcome == NoOrder {
+		result.why = "a payment event names no order; it is kept until another event of the payment does"
+	}
+	return result
 }
 
 // open asks the provider. If it panics, its sender counts as not proved: what
@@ -200,6 +215,8 @@ func outcome(events []order.Event, c order.Callback, receipt order.Receipt) Outc
 		return Quarantined
 	case receipt.Fresh == 0 && len(events) > 0:
 		return Duplicate
+	case receipt.Orderless > 0 && len(receipt.Changes) == 0:
+		return NoOrder
 	}
 	for _, e := range events {
 		if e.Kind != order.KindNote {

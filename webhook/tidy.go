@@ -17,9 +17,10 @@ import (
 // refuse. The error says what is wrong with the rest, and quotes none of it.
 // Source and ID may still be empty.
 func Tidy(e order.Event) (order.Event, error) {
-	e.Method = clip(e.Method, order.MaxIDLength)
-	e.Reason = clip(string(Mask([]byte(e.Reason))), order.MaxTextLength)
-	e.Type = clip(e.Type, order.MaxIDLength)
+	e.Method = clip(masked(e.Method), order.MaxIDLength)
+	e.Reason = clip(masked(e.Reason), order.MaxTextLength)
+	e.Type = clip(masked(e.Type), order.MaxIDLength)
+	e.ActionURL = masked(e.ActionURL)
 	if !followable(e.ActionURL) {
 		e.ActionURL = ""
 	}
@@ -37,6 +38,8 @@ func Tidy(e order.Event) (order.Event, error) {
 	}
 	return e, probe.Check()
 }
+
+func masked(text string) string { return string(Mask([]byte(text))) }
 
 // clip returns the first n bytes of s at most, and never half a character.
 func clip(s string, n int) string {

@@ -28,7 +28,7 @@ type config struct {
 	ClusterSecret secret        `yaml:"cluster_secret"`
 	Origins       []string      `yaml:"origins"` // exact, normalised: scheme://host[:port]
 	TLS           tlsConfig     `yaml:"tls"`
-	Drain         time.Duration `yaml:"drain"` // over how long a stop sends clients away
+	Drain         time.Duration `yaml:"drain"` // how long a stop takes: half of it not ready, half to send clients away
 
 	Auth    authConfig              `yaml:"auth"`
 	Sources map[string]sourceConfig `yaml:"sources"`

@@ -109,7 +109,7 @@ func demoConfig(port int, ledger string) *config {
 	c.PublicURL = fmt.Sprintf("http://127.0.0.1:%d", port)
 	c.Origins = []string{c.PublicURL, fmt.Sprintf("http://localhost:%d", port)}
 	c.Ledger = "sqlite:" + ledger
-	c.Drain = time.Second
+	c.Drain = 100 * time.Millisecond
 	c.Auth.Issuer = c.PublicURL
 	c.Auth.Keys = []keyConfig{{ID: "demo", Algorithm: "HS256", Secret: secret(rand.Text() + rand.Text())}}
 	c.Auth.APIKeys = []secret{secret(rand.Text())}

@@ -53,6 +53,7 @@ func startGatewayWith(t testing.TB, ledger string, change func(*config)) *testGa
 	}
 	public, admin := loopback(), loopback()
 	c := demoConfig(public.Addr().(*net.TCPAddr).Port, ledger)
+	c.Drain = 20 * time.Millisecond
 	if change != nil {
 		change(c)
 	}

@@ -48,7 +48,7 @@ const simulateExample = `  # A payment of CNY 99.00
   paybell simulate stripe --order A1002 --amount 9900 --currency CNY --shuffle
 
   # What a stranger tries
-  paybell simulate stripe --order A1001 --status paid --bad-signature`
+  paybell simulate stripe --order A1001 --status paid --amount 9900 --currency CNY --bad-signature`
 
 // simulated are the statuses that a webhook can tell of. What is missing here
 // only a gateway can conclude.

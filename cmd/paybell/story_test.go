@@ -176,3 +176,17 @@ func TestAdminShowsMetricsAndPublicDoesNot(t *testing.T) {
 		}
 	}
 }
+
+func TestPaymentOfNoKnownOrderIsKeptAndSaid(t *testing.T) {
+	gw := startGateway(t)
+	w := gw.watch("A1", gw.session("A1"))
+	w.want("snapshot", 1, order.Created)
+	if status := gw.deliver("stripe", webhook.Simulation{ID: "evt_1", Payment: "pi_1", Status: order.Paid}); status != http.StatusOK {
+		t.Fatalf("the webhook was answered %d", status)
+	}
+	if logs := gw.logs.String(); !strings.Contains(logs, "outcome=no_order") || !strings.Contains(logs, "event=evt_1") {
+		t.Errorf("the log does not say that the payment names no order: %s", logs)
+	}
+	gw.deliver("stripe", webhook.Simulation{ID: "evt_2", Order: "A1", Payment: "pi_1", Status: order.Pending})
+	w.want("update", 2, order.Paid) // now it is known whose payment it was
+}

@@ -69,9 +69,14 @@ func New(o Options) (*Provider, error) {
 		p.secrets = append(p.secrets, []byte(s))
 	}
 	for path := range strings.SplitSeq(o.Order, ",") {
-		if path = strings.TrimSpace(path); path != "" {
-			p.orders = append(p.orders, path)
+		path = strings.TrimSpace(path)
+		if path == "" {
+			continue
 		}
+		if !strings.HasPrefix(path, "data.") {
+			return nil, fmt.Errorf("stripe: order %q leads nowhere: it begins at the event, so write data.object.%s", path, path)
+		}
+		p.orders = append(p.orders, path)
 	}
 	return p, nil
 }

@@ -207,3 +207,10 @@ func FuzzParseHeader(f *testing.F) {
 		}
 	})
 }
+
+func TestRefusesAnOrderPathThatLeadsNowhere(t *testing.T) {
+	_, err := New(Options{Secrets: []string{"whsec_8f3kQz1XvB7nR2mWp9tYc5LdHs4GjA6e"}, Order: "data.object.metadata.cart, metadata.order_id"})
+	if err == nil || !strings.Contains(err.Error(), "data.object.metadata.order_id") {
+		t.Errorf("error %v does not name the mend", err)
+	}
+}

@@ -121,7 +121,7 @@ func TestSimulateForConfiguredPathsAndAccounts(t *testing.T) {
 	if events, err := p.Open(r); err != nil || events[0].Order != "A1001" || events[0].Kind != order.KindPayment {
 		t.Errorf("%v, %v", events, err)
 	}
-	p = newProvider(t, Options{Order: "shop.order.id"})
+	p = newProvider(t, Options{Order: "data.object.shop.order.id"})
 	if r, err = p.Simulate(simulation(order.Paid)); err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,9 @@ type Timeline struct {
 	Told      []Told           `json:"told"`
 }
 
-// A TimedCallback is a callback with its events about the order of a timeline.
+// A TimedCallback is a callback with its events about the order of a timeline,
+// and without its body: bodies are large, and are kept for whoever opens the
+// ledger itself.
 type TimedCallback struct {
 	Callback
 	Duplicate bool    `json:"duplicate"` // it told nothing that was not known

@@ -1,7 +1,6 @@
 package ordertest
 
 import (
-	"bytes"
 	"testing"
 	"time"
 
@@ -10,11 +9,7 @@ import (
 
 func timelineTellsEverything(t *testing.T, open Opener) {
 	store, _ := open(t)
-	body := bytes.Repeat([]byte{0, 1, 0xff, '\'', '"'}, 50_000)
-	first := &order.Delivery{
-		Callback: order.Callback{Source: "shop", ReceivedAt: noon, Body: body},
-		Events:   []order.Event{paid("e2", "A1"), paid("e1", "A1")},
-	}
+	first := deliver(paid("e2", "A1"), paid("e1", "A1"))
 	second := &order.Delivery{
 		Callback: order.Callback{Source: "other"}, // no time, no body
 		Events:   []order.Event{{Source: "other", ID: "n1", Order: "A1", Kind: order.KindNote}},
@@ -24,13 +19,6 @@ func timelineTellsEverything(t *testing.T, open Opener) {
 
 	got := timeline(t, store, "A1")
 	equal(t, "order and terms", []any{got.Order, got.Terms}, []any{"A1", (*order.Terms)(nil)})
-	if len(got.Callbacks) != 2 {
-		t.Fatalf("callbacks are %+v", got.Callbacks)
-	}
-	if !bytes.Equal(got.Callbacks[0].Body, body) {
-		t.Errorf("a body of %d bytes came back with %d", len(body), len(got.Callbacks[0].Body))
-	}
-	got.Callbacks[0].Body = nil
 	equal(t, "callbacks", got.Callbacks, []order.TimedCallback{
 		{Callback: order.Callback{Source: "shop", ReceivedAt: noon}, Events: first.Events},
 		{Callback: order.Callback{Source: "other"}, Events: second.Events},
@@ -52,18 +40,17 @@ func timelineShowsDuplicates(t *testing.T, open Opener) {
 	type told struct {
 		at        time.Time
 		duplicate bool
-		body      string
 		events    int
 	}
 	var got []told
 	for _, c := range timeline(t, store, "A1").Callbacks {
-		got = append(got, told{c.ReceivedAt, c.Duplicate, string(c.Body), len(c.Events)})
+		got = append(got, told{c.ReceivedAt, c.Duplicate, len(c.Events)})
 	}
 	equal(t, "callbacks", got, []told{
-		{noon, false, "body", 1},
-		{noon.Add(time.Minute), true, "", 1},
-		{noon, false, "body", 2},
-		{noon, true, "", 2},
+		{noon, false, 1},
+		{noon.Add(time.Minute), true, 1},
+		{noon, false, 2},
+		{noon, true, 2},
 	})
 	equal(t, "versions", len(timeline(t, store, "A1").Changes), 2)
 }
@@ -90,6 +77,7 @@ func quarantinedCallbacks(t *testing.T, open Opener) {
 		t.Errorf("a callback without events came to %+v", unread)
 	}
 	got := timeline(t, store, "A1").Callbacks
+	partly.Callback.Body = nil // no timeline has it
 	equal(t, "callbacks", got, []order.TimedCallback{{Callback: partly.Callback, Events: partly.Events}})
 }
 

@@ -13,9 +13,9 @@ import (
 
 // reads are the statements of the connections that cannot write.
 type reads struct {
-	states, heads, changes, due                *sql.Stmt
-	event                                      *sql.Stmt
-	terms, history, callbacks, versions, tolds *sql.Stmt
+	states, heads, changes, due     *sql.Stmt
+	event                           *sql.Stmt
+	terms, history, versions, tolds *sql.Stmt
 }
 
 func (r *reads) queries() map[**sql.Stmt]string {
@@ -27,14 +27,12 @@ func (r *reads) queries() map[**sql.Stmt]string {
 		&r.event:   `SELECT ` + eventColumns + ` FROM events e WHERE e.source = ? AND e.id = ?`,
 
 		&r.terms: `SELECT terms FROM orders WHERE order_id = ?`,
-		&r.history: `SELECT t.callback, ` + eventColumns + ` FROM (
+		&r.history: `SELECT c.id, c.source, c.received_at, c.quarantine, c.duplicate, ` + eventColumns + ` FROM (
 				SELECT source, id, callback, place FROM events WHERE order_id = ?1 AND order_id <> ''
 				UNION ALL
 				SELECT r.source, r.id, r.callback, r.place FROM events f JOIN repeats r USING (source, id)
 					WHERE f.order_id = ?1 AND f.order_id <> ''
-			) t JOIN events e USING (source, id) ORDER BY t.callback, t.place`,
-		&r.callbacks: `SELECT c.id, c.source, c.received_at, c.quarantine, c.duplicate, c.body
-			FROM json_each(?) n JOIN callbacks c ON c.id = n.value ORDER BY c.id`,
+			) t JOIN events e USING (source, id) JOIN callbacks c ON c.id = t.callback ORDER BY t.callback, t.place`,
 		&r.versions: `SELECT shard, seq, state FROM changes WHERE order_id = ? ORDER BY version`,
 		&r.tolds: `SELECT version, transport, subject, first_at, count FROM told WHERE order_id = ?
 			ORDER BY first_at, version, transport, subject`,
@@ -194,37 +192,24 @@ func (s *Store) timeline(ctx context.Context, id string, t *order.Timeline) erro
 	})
 }
 
-// timedCallbacks reads an order's events, and then the callbacks that told
-// them: a body may be large, and is read once however many events it has.
+// timedCallbacks reads an order's events and groups them by the callbacks that
+// told them.
 func (s *Store) timedCallbacks(ctx context.Context, tx *sql.Tx, id string, t *order.Timeline) error {
-	var ids []int64
-	var told [][]order.Event
-	err := each(ctx, tx.StmtContext(ctx, s.reads.history), []any{id}, func(rows *sql.Rows) error {
+	last := int64(-1)
+	return each(ctx, tx.StmtContext(ctx, s.reads.history), []any{id}, func(rows *sql.Rows) error {
 		var callback int64
+		var c order.TimedCallback
 		var e order.Event
-		if err := scanEvent(rows, &e, &callback); err != nil {
+		var received sql.NullInt64
+		if err := scanEvent(rows, &e, &callback, &c.Source, &received, &c.Quarantine, &c.Duplicate); err != nil {
 			return err
 		}
-		if n := len(ids); n == 0 || ids[n-1] != callback {
-			ids, told = append(ids, callback), append(told, nil)
+		if callback != last {
+			last, c.ReceivedAt = callback, fromMicros(received)
+			t.Callbacks = append(t.Callbacks, c)
 		}
-		told[len(told)-1] = append(told[len(told)-1], e)
+		events := &t.Callbacks[len(t.Callbacks)-1].Events
+		*events = append(*events, e)
 		return nil
-	})
-	if err != nil {
-		return err
-	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return err
-	}
-	return each(ctx, tx.StmtContext(ctx, s.reads.callbacks), []any{string(list)}, func(rows *sql.Rows) error {
-		c := order.TimedCallback{Events: told[len(t.Callbacks)]}
-		var id int64
-		var received sql.NullInt64
-		err := rows.Scan(&id, &c.Source, &received, &c.Quarantine, &c.Duplicate, &c.Body)
-		c.ReceivedAt = fromMicros(received)
-		t.Callbacks = append(t.Callbacks, c)
-		return err
 	})
 }

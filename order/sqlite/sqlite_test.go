@@ -1,7 +1,11 @@
 package sqlite_test
 
 import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/paybell/paybell/order/ordertest"
@@ -34,4 +38,27 @@ func TestSuite(t *testing.T) {
 			return store
 		}
 	})
+}
+
+// TestBodiesAreKept in the ledger, where no read of it costs their size.
+func TestBodiesAreKept(t *testing.T) {
+	store := open(t, filepath.Join(t.TempDir(), "paybell.db"))
+	body := bytes.Repeat([]byte{0, 1, 0xff, '\'', '"'}, 50_000)
+	for _, id := range []string{"e1", "e1", "e2"} {
+		if _, err := insert(t.Context(), store, body, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store.Writing(t, func(_ func(string), read func(string) string) {
+		kept := strings.ToUpper(hex.EncodeToString(body))
+		for callback, want := range []string{kept, "", kept} { // the second told nothing new
+			if got := read(fmt.Sprint("SELECT coalesce(hex(body), '') FROM callbacks WHERE id = ", callback+1)); got != want {
+				t.Errorf("callback %d has a body of %d bytes, want %d", callback+1, len(got)/2, len(want)/2)
+			}
+		}
+	})
+	timeline, err := store.Timeline(t.Context(), "A1")
+	if err != nil || len(timeline.Callbacks) != 3 || timeline.Callbacks[0].Body != nil {
+		t.Errorf("the timeline is %d callbacks, %v, or has a body", len(timeline.Callbacks), err)
+	}
 }

@@ -27,12 +27,12 @@ const (
 	KindNote Kind = "note"
 )
 
-// Limits on what an event may hold. They are far above what providers send.
+// Limits on what events and terms may hold. They are far above what providers send.
 const (
 	MaxIDLength   = 128      // order, payment and reference ids, in bytes
 	MaxEventID    = 256      // event ids, which may be made of other ids
 	MaxTextLength = 512      // reason; method is held to MaxIDLength
-	MaxURLLength  = 2048     // action URL
+	MaxURLLength  = 2048     // action and return URLs
 	MaxAmount     = 1e15 - 1 // minor units; a hundred of them still fit int64 with ease
 )
 
@@ -101,8 +101,8 @@ func (e Event) Check() error {
 		return errors.New("order: method, reason, action URL or type is too long")
 	case !utf8.ValidString(e.Method) || !utf8.ValidString(e.Reason) || !utf8.ValidString(e.ActionURL) || !utf8.ValidString(e.Type):
 		return errors.New("order: text is not UTF-8")
-	case e.At.UTC().Year() < 1 || e.At.UTC().Year() > 9999:
-		return errors.New("order: time is outside the years 1 to 9999") // JSON cannot carry it
+	case !inJSONYears(e.At):
+		return errors.New("order: time is outside the years 1 to 9999")
 	case !e.known():
 		return fmt.Errorf("order: kind %q cannot have status %q", e.Kind, e.Status)
 	}

@@ -97,11 +97,15 @@ func (l *Ledger) RecordOnce(ctx context.Context, key IdempotencyKey, c Callback,
 
 // Register stores what the merchant expects of an order and returns its state.
 // Registering again on the same terms changes nothing; on others it is
-// ErrTerms. An empty key is no key.
+// ErrTerms. Terms must pass their Check. An empty key is no key.
 func (l *Ledger) Register(ctx context.Context, key IdempotencyKey, id string, terms Terms) (State, error) {
 	if err := CheckID(id); err != nil {
 		return State{}, fmt.Errorf("order: order id %w", err)
 	}
+	if err := terms.Check(); err != nil {
+		return State{}, err
+	}
+	terms.ExpiresAt = terms.ExpiresAt.UTC() // in another zone its year may be 10000
 	e := &entry{order: id, terms: terms, key: claim(key)}
 	if err := l.write(ctx, e); err != nil {
 		return State{}, err

@@ -142,6 +142,11 @@ func TestWhatIsMalformedDoesNotReachTheStore(t *testing.T) {
 	if _, err := b.Register(t.Context(), order.IdempotencyKey{}, "A 1", live); err == nil || !strings.Contains(err.Error(), "order id") {
 		t.Errorf("an order with a space: %v", err)
 	}
+	late := live
+	late.ExpiresAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	if _, err := b.Register(t.Context(), order.IdempotencyKey{}, "A", late); err == nil || !strings.Contains(err.Error(), "expiry") {
+		t.Errorf("terms until the year 10000: %v", err)
+	}
 }
 
 func TestTellAddsUp(t *testing.T) {

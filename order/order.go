@@ -11,9 +11,12 @@ package order
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"hash/fnv"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // A Status says how far an order, or one step of it, has come.
@@ -68,6 +71,35 @@ type Terms struct {
 func (t Terms) Same(u Terms) bool {
 	return t.Amount == u.Amount && t.Currency == u.Currency && t.Mode == u.Mode &&
 		t.ReturnURL == u.ReturnURL && t.ExpiresAt.Equal(u.ExpiresAt)
+}
+
+// Check says what is wrong with terms, or nil. The ledger registers only terms
+// that pass.
+func (t Terms) Check() error {
+	switch {
+	case t.Amount < 0 || t.Amount > MaxAmount:
+		return fmt.Errorf("order: amount %d is outside 0 to %d", t.Amount, int64(MaxAmount))
+	case t.Currency != "" && !IsCurrency(t.Currency):
+		return errors.New("order: currency is not three capital letters")
+	case t.Currency == "" && t.Amount != 0:
+		return errors.New("order: amount without a currency")
+	case t.Mode != "" && t.Mode != Live && t.Mode != Test:
+		return errors.New("order: mode is neither live nor test")
+	case !inJSONYears(t.ExpiresAt):
+		return errors.New("order: expiry is outside the years 1 to 9999")
+	case len(t.ReturnURL) > MaxURLLength:
+		return fmt.Errorf("order: return URL is longer than %d bytes", MaxURLLength)
+	case !utf8.ValidString(t.ReturnURL):
+		return errors.New("order: return URL is not UTF-8")
+	}
+	return nil
+}
+
+// inJSONYears says whether JSON can carry a time, once it is in UTC (RFC 3339,
+// section 1).
+func inJSONYears(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 1 && year <= 9999
 }
 
 // A State is what a client sees of an order. Its JSON form is the wire format

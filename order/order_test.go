@@ -12,6 +12,49 @@ import (
 	"github.com/paybell/paybell/order"
 )
 
+func TestTermsCheck(t *testing.T) {
+	east, west := time.FixedZone("", 3600), time.FixedZone("", -3600)
+	for _, c := range []struct {
+		name   string
+		change func(*order.Terms)
+		want   string // in the error; empty: the terms are good
+	}{
+		{"as they are", func(*order.Terms) {}, ""},
+		{"nothing at all", func(t *order.Terms) { *t = order.Terms{} }, ""},
+		{"an amount below zero", func(t *order.Terms) { t.Amount = -1 }, "amount"},
+		{"the greatest amount", func(t *order.Terms) { t.Amount = order.MaxAmount }, ""},
+		{"a greater amount", func(t *order.Terms) { t.Amount = order.MaxAmount + 1 }, "amount"},
+		{"no amount of a currency", func(t *order.Terms) { t.Amount = 0 }, ""},
+		{"an amount of no currency", func(t *order.Terms) { t.Currency = "" }, "without a currency"},
+		{"a small currency", func(t *order.Terms) { t.Currency = "eur" }, "capital letters"},
+		{"a long currency", func(t *order.Terms) { t.Currency = "EURO" }, "capital letters"},
+		{"no mode", func(t *order.Terms) { t.Mode = "" }, ""},
+		{"an unknown mode", func(t *order.Terms) { t.Mode = "LIVE" }, "mode"},
+		{"the last second", func(t *order.Terms) { t.ExpiresAt = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }, ""},
+		{"the last hour, in a zone that is ahead", func(t *order.Terms) { t.ExpiresAt = time.Date(10000, 1, 1, 0, 30, 0, 0, east) }, ""},
+		{"after the last second", func(t *order.Terms) { t.ExpiresAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "expiry"},
+		{"after it in a zone that is behind", func(t *order.Terms) { t.ExpiresAt = time.Date(9999, 12, 31, 23, 30, 0, 0, west) }, "expiry"},
+		{"before the year 1", func(t *order.Terms) { t.ExpiresAt = time.Date(1, 1, 1, 0, 30, 0, 0, east) }, "expiry"},
+		{"the longest URL", func(t *order.Terms) { t.ReturnURL = long(order.MaxURLLength) }, ""},
+		{"a longer URL", func(t *order.Terms) { t.ReturnURL = long(order.MaxURLLength + 1) }, "return URL"},
+		{"a URL that is no text", func(t *order.Terms) { t.ReturnURL = "https://shop.example/\xff" }, "UTF-8"},
+	} {
+		terms := live
+		c.change(&terms)
+		err := terms.Check()
+		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "order: ")) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if terms.ExpiresAt = terms.ExpiresAt.UTC(); err == nil {
+			text, err := json.Marshal(terms)
+			var back order.Terms
+			if err != nil || json.Unmarshal(text, &back) != nil || !back.Same(terms) {
+				t.Errorf("%s: read back as %+v, %v", c.name, back, err)
+			}
+		}
+	}
+}
+
 // TestStateInJSON is the wire format that clients were promised, to the byte.
 func TestStateInJSON(t *testing.T) {
 	updated := time.Date(2026, 11, 23, 16, 0, 0, 123_999_999, time.FixedZone("CST", 8*3600))

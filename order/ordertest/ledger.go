@@ -248,6 +248,32 @@ func ledgerReplayChangesNothing(t *testing.T, open Opener) {
 	equal(t, "journal", journal(t, store), want)
 }
 
+func ledgerKeepsTerms(t *testing.T, open Opener) {
+	store, _ := open(t)
+	ledger, _ := runLedger(t, store, order.LedgerOptions{})
+	last := time.Date(9999, 12, 31, 23, 30, 0, 0, time.UTC)
+	for i, terms := range []order.Terms{
+		{},
+		{Amount: order.MaxAmount, Currency: "EUR", Mode: order.Test, ReturnURL: "https://shop.example/?q=<a>&b", ExpiresAt: noon},
+		{ExpiresAt: time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)},
+		{ExpiresAt: last.In(time.FixedZone("", 3600))}, // where it is the year 10000
+	} {
+		id := fmt.Sprint("A", i)
+		for range 2 {
+			if _, err := ledger.Register(t.Context(), order.IdempotencyKey{}, id, terms); err != nil {
+				t.Fatalf("register on %+v: %v", terms, err)
+			}
+		}
+		var got order.Terms
+		if stored := timeline(t, store, id).Terms; stored != nil {
+			got = *stored
+		}
+		if !got.Same(terms) {
+			t.Errorf("terms are %+v\nwant %+v", got, terms)
+		}
+	}
+}
+
 func ledgerExpiresWhatIsDue(t *testing.T, open Opener) {
 	store, _ := open(t)
 	expired := make(chan order.Change, 10)

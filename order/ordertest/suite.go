@@ -68,6 +68,7 @@ func Suite(t *testing.T, open Opener) {
 		{"LedgerEndsTheSameWhenOrdersShareAPayment", ledgerEndsTheSameWhenOrdersShareAPayment},
 		{"LedgerSharesCommits", ledgerSharesCommits},
 		{"LedgerReplayChangesNothing", ledgerReplayChangesNothing},
+		{"LedgerKeepsTerms", ledgerKeepsTerms},
 		{"LedgerExpiresWhatIsDue", ledgerExpiresWhatIsDue},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })

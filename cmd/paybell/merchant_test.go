@@ -183,6 +183,7 @@ func TestSessionSaysWhatIsWrongWithAField(t *testing.T) {
 		`{"order":"A1","return_url":false}`:                             "return_url is not a string",
 		`{"order":"A1","expires_at":"tomorrow"}`:                        "expires_at is when the order ends, in RFC 3339",
 		`{"order":"A1","expires_at":1790000000}`:                        "expires_at is not a string",
+		`{"order":"A1","expires_at":"9999-12-31T23:59:59-01:00"}`:       "expiry is outside the years 1 to 9999",
 	} {
 		if p := gw.fails(http.StatusBadRequest, "bad-request", "POST", "/v1/sessions", body); !strings.Contains(p.Detail, want) {
 			t.Errorf("%s: the detail is %q, want %q in it", body, p.Detail, want)

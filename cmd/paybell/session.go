@@ -97,7 +97,7 @@ func readTerms(data strictjson.Object) (t order.Terms, err error) {
 		return t, errors.New("expires_at is when the order ends, in RFC 3339: 2026-11-23T08:00:00Z")
 	}
 	t.ExpiresAt = t.ExpiresAt.UTC().Truncate(time.Second)
-	return t, nil
+	return t, t.Check()
 }
 
 // checkFields refuses fields that are not known, the alphabet's first first.

@@ -41,7 +41,8 @@ func newConfigCheckCommand() *cobra.Command {
 		Short: "Say whether a gateway would start with the configuration",
 		Long: `Say whether a gateway would start with the configuration: everything is read,
 every provider and key is made, and nothing is opened, listened on or asked for
-over the network. All mistakes are told at once, with file and line.`,
+over the network. Mistakes are told together, with file and line: first those of
+form, then those of meaning, then those of providers and keys.`,
 		Example: `  paybell config check --config paybell.yaml`,
 		Args:    exactly(),
 	}

@@ -25,6 +25,7 @@ type decoder struct {
 	env  map[string]string
 
 	referred map[string]bool // variables that the file names
+	broken   bool            // the file is no YAML, and was not read to its end
 	from     origins
 	mistakes []mistake
 }
@@ -61,6 +62,7 @@ func (d *decoder) document(content []byte, c *config) {
 // syntax notes what yaml says. Of its errors about a file's form, only that of
 // an unknown anchor quotes the file: an unquoted secret may begin with *.
 func (d *decoder) syntax(err error) {
+	d.broken = true
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 0
 	if number, rest, ok := strings.Cut(strings.TrimPrefix(text, "line "), ": "); ok && rest != "" {

@@ -89,6 +89,7 @@ func (d *decoder) override(c *config) {
 		switch {
 		case ok:
 			d.overrideOne(name, field)
+		case d.broken: // what the file refers to is not known
 		case d.referred[name] || slices.Contains(clientVariables, name) || serviceLink.MatchString(name):
 		default:
 			d.mistakes = append(d.mistakes, mistake{at: name, text: "unknown variable, and the configuration does not refer to it" + variableHint(name, fields)})

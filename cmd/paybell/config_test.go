@@ -75,6 +75,7 @@ func TestConfigMistakes(t *testing.T) {
 			`paybell.yaml:3: origins has no value; give it one or leave it out`},
 		"a list at the top":  {"- a\n", nil, `paybell.yaml:1: the configuration must be keys with values, not a list`},
 		"not YAML":           {"listen: [\n", nil, `paybell.yaml:1: not valid YAML: did not find expected node content`},
+		"broken, variables":  {"listen: [\n", []string{"PAYBELL_TOKEN_SECRET=x"}, `paybell.yaml:1: not valid YAML: did not find expected node content`},
 		"tab":                {"auth:\n\tkeys: []\n", nil, `paybell.yaml:2: not valid YAML: found character that cannot start any token`},
 		"unknown anchor":     {"listen: *x\n", nil, `paybell.yaml: not valid YAML: a value that begins with * must be in quotes`},
 		"two documents":      {good + "---\nlisten: :1\n", nil, `paybell.yaml: more than one YAML document; the configuration is a single one`},

@@ -41,6 +41,7 @@ type gateway struct {
 
 	leaving     atomic.Bool  // told to stop: not ready any more
 	lastFailure atomic.Int64 // of a commit, in Unix nanoseconds
+	ready       readiness
 }
 
 // newGateway joins the parts over a store. It starts nothing.
@@ -53,6 +54,7 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	}
 	nodes := &bus.Local{}
 	g.ledger = order.NewLedger(st, order.LedgerOptions{Publish: nodes.Publish, Observe: g.committed})
+	g.ready.check = g.ledger.Check
 	webhooks := webhook.NewHandler(sources, g.ledger, webhook.Options{
 		Log: log, Observe: g.metrics.webhook, BaseURL: c.PublicURL,
 	})
@@ -95,22 +97,6 @@ func (g *gateway) committed(writes int, took time.Duration, err error) {
 		g.lastFailure.Store(time.Now().UnixNano())
 		g.log.Error("commit to the ledger", "err", err)
 	}
-}
-
-// unready says why this node should get no traffic, or "".
-func (g *gateway) unready(ctx context.Context) string {
-	if g.leaving.Load() {
-		return "shutting down"
-	}
-	if time.Since(time.Unix(0, g.lastFailure.Load())) < 5*time.Second {
-		return "a commit to the ledger failed within the last 5 s"
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if err := g.ledger.Check(ctx); err != nil {
-		return "the ledger takes no writes"
-	}
-	return ""
 }
 
 // Limits on slow and large requests. They end where a connection is hijacked or

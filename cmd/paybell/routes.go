@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/pprof"
 	"slices"
@@ -65,7 +64,7 @@ func (g *gateway) publicRoutes(webhooks http.Handler, m *merchant) *http.ServeMu
 	mux.Handle("/v1/orders/{order}/events", methods{http.MethodPost: http.HandlerFunc(m.event)})
 	mux.Handle("/v1/orders/{order}/timeline", methods{http.MethodGet: http.HandlerFunc(m.timeline)})
 
-	g.health(mux)
+	g.health(mux, true)
 	mux.HandleFunc("/", notFound)
 	return mux
 }
@@ -91,27 +90,9 @@ func (g *gateway) adminRoutes() *http.ServeMux {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	g.health(mux)
+	g.health(mux, false)
 	mux.HandleFunc("/", notFound)
 	return mux
-}
-
-// health adds the addresses that supervisors ask: /livez fails when the process
-// should be replaced, /readyz as soon as it should get no traffic.
-func (g *gateway) health(mux *http.ServeMux) {
-	ok := func(w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store")
-		io.WriteString(w, "ok\n")
-	}
-	mux.Handle("/livez", methods{http.MethodGet: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { ok(w) })})
-	mux.Handle("/readyz", methods{http.MethodGet: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if why := g.unready(r.Context()); why != "" {
-			problem.Problem{Status: http.StatusServiceUnavailable, Name: "not-ready", Title: "Not ready", Detail: why}.Write(w)
-			return
-		}
-		ok(w)
-	})})
 }
 
 // browsers lets pages of the configured origins, and no others, read answers.

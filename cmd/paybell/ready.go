@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/paybell/paybell/internal/problem"
+)
+
+// A readiness remembers for a second whether the ledger takes writes: asking is
+// a commit, and anybody may ask.
+type readiness struct {
+	check func(context.Context) error
+
+	mu    sync.Mutex
+	asked time.Time
+	err   error
+}
+
+// ledger returns the last check's error, after a new check if that is due. Who
+// asks meanwhile waits for the same check, which is nobody's own: a caller that
+// hangs up does not make it fail.
+func (r *readiness) ledger() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.asked.IsZero() && time.Since(r.asked) < time.Second {
+		return r.err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	r.err = r.check(ctx)
+	r.asked = time.Now()
+	return r.err
+}
+
+// unready says why this node should get no traffic, or "".
+func (g *gateway) unready() string {
+	if g.leaving.Load() {
+		return "shutting down"
+	}
+	if time.Since(time.Unix(0, g.lastFailure.Load())) < 5*time.Second {
+		return "a commit to the ledger failed within the last 5 s"
+	}
+	if err := g.ready.ledger(); err != nil {
+		return "the ledger takes no writes"
+	}
+	return ""
+}
+
+// health adds the addresses that supervisors ask: /livez fails when the process
+// should be replaced, /readyz as soon as it should get no traffic. Why is for
+// the operator alone.
+func (g *gateway) health(mux *http.ServeMux, public bool) {
+	ok := func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		io.WriteString(w, "ok\n")
+	}
+	mux.Handle("/livez", methods{http.MethodGet: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { ok(w) })})
+	mux.Handle("/readyz", methods{http.MethodGet: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		why := g.unready()
+		if why == "" {
+			ok(w)
+			return
+		}
+		if public {
+			why = "This node takes no requests now."
+		}
+		problem.Problem{
+			Status: http.StatusServiceUnavailable, Name: "not-ready", Title: "Not ready", Detail: why, RetryAfter: time.Second,
+		}.Write(w)
+	})})
+}

@@ -65,7 +65,7 @@ export async function startGateway(t: TestContext, behaviour: Behaviour): Promis
   return gateway
 }
 
-/** A watch with a short patience, and a record of what it told. */
+/** A watch that may come back at once, and a record of what it told. */
 export interface Watched extends Watch {
   states: OrderState[]
   arrivals: Arrival[]
@@ -73,7 +73,8 @@ export interface Watched extends Watch {
   errors: WatchError[]
 }
 
-const short: Limits = { answer: 300, silence: 600, stable: 0, renewal: 0 }
+/** As patient as in production, so that a slow machine changes nothing: see {@link holdTimers}. */
+export const patient: Limits = { answer: 5_000, silence: 60_000, stable: 0, renewal: 0 }
 
 export function watch(t: TestContext, gateway: Gateway, options: Partial<WatchOptions> = {}, limits: Partial<Limits> = {}): Watched {
   const record = { states: [] as OrderState[], arrivals: [] as Arrival[], ways: [] as (string | null)[], errors: [] as WatchError[] }
@@ -91,19 +92,62 @@ export function watch(t: TestContext, gateway: Gateway, options: Partial<WatchOp
       record.arrivals.push(arrival)
       options.onChange?.(state, arrival)
     },
-  }, { ...short, ...limits })
+  }, { ...patient, ...limits })
   t.after(() => running.close())
   return Object.defineProperties(record, Object.getOwnPropertyDescriptors(running)) as unknown as Watched
 }
 
 /** Waits until a condition holds, and says which one did not. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  for (const end = performance.now() + 15_000; !holds();) {
+  for (const end = performance.now() + 60_000; !holds();) {
     if (performance.now() > end) throw new Error(`never came: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 
+/** Timers of one duration, which run when the test says so. */
+export interface HeldTimers {
+  /** How many were ever started. */
+  started: number
+  /** How many are neither run nor cleared. */
+  readonly pending: number
+  fire(): void
+}
+
+/** Holds all timers of exactly `ms` until the test fires them. */
+export function holdTimers(t: TestContext, ms: number): HeldTimers {
+  const { setTimeout, clearTimeout } = globalThis
+  const pending = new Map<unknown, () => void>()
+  const start = (run: () => void, delay?: number) => {
+    if (delay !== ms) return setTimeout(run, delay)
+    timers.started++
+    const handle = {}
+    pending.set(handle, run)
+    return handle
+  }
+  const clear = (handle: any) => void (pending.delete(handle) || clearTimeout(handle))
+  const timers: HeldTimers = {
+    started: 0,
+    get pending() { return pending.size },
+    fire: () => pending.forEach((run, handle) => {
+      pending.delete(handle)
+      run()
+    }),
+  }
+  Object.assign(globalThis, { setTimeout: start, clearTimeout: clear })
+  t.after(() => Object.assign(globalThis, { setTimeout, clearTimeout }))
+  return timers
+}
+
+/** Long enough for what must not come to show itself on an idle machine. */
+export const aWhile = () => new Promise((resolve) => setTimeout(resolve, 200))
+
+export const versions = (states: OrderState[]) => states.map((state) => state.version)
+export const ways = (gateway: Gateway) => gateway.asked.map(({ way }) => way)
+export const tokens = (gateway: Gateway) => gateway.asked.map(({ token }) => token)
+
+export const snapshot = (version: number, fields = {}) => message('snapshot', { order: order(version, fields) })
+export const update = (version: number, fields = {}) => message('update', { order: order(version, fields) })
 export const message = (type: string, fields: object = {}) => JSON.stringify({ type, ...fields })
 
 export function startStream(response: ServerResponse, version = 1): void {
@@ -115,13 +159,12 @@ export function sendEvent(response: ServerResponse, event: string, data: unknown
   response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
 }
 
-/** Answers a poll as the gateway does: held until `current` changes when asked to wait. */
+/** Answers a poll as the gateway does, held until `current` changes when asked to wait. */
 export function answerPoll(current: () => OrderState): NonNullable<Behaviour['poll']> {
   return async (response, request) => {
     const tag = () => `"${current().epoch}.${current().version}"`
     const known = request.headers['if-none-match']
-    const held = performance.now() + 400
-    while (request.url!.includes('wait=') && tag() === known && performance.now() < held) {
+    while (request.url!.includes('wait=') && tag() === known && !response.destroyed) {
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
     if (tag() === known) response.writeHead(304).end()

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { askedWait, retryAfter, retryDelay } from '../src/backoff.ts'
 import { Ladder } from '../src/ladder.ts'
@@ -92,35 +91,4 @@ describe('dist/paybell.js', () => {
     await import(new URL('../dist/paybell.js', import.meta.url).href)
     assert.equal(typeof (globalThis as any).Paybell.watchOrder, 'function')
   })
-})
-
-// What the gateway's own tests say that it sends.
-const golden = new URL('../../hub/testdata/messages/', import.meta.url)
-
-describe('golden messages', { skip: !existsSync(golden) && 'the gateway has none' }, () => {
-  const read = (name: string) => JSON.parse(readFileSync(new URL(name, golden), 'utf8'))
-  const names = existsSync(golden) ? readdirSync(golden).filter((name) => name.endsWith('.json')) : []
-
-  it('are there', () => assert.ok(names.includes('snapshot.json') && names.includes('update.json'), names.join()))
-  for (const name of names) {
-    it(name, () => {
-      const value = read(name)
-      switch (value.type) {
-        case 'snapshot':
-        case 'update':
-          assert.ok(isOrderState(value.order))
-          assert.deepEqual(Object.keys(value.order), Object.keys(order(1)))
-          break
-        case 'token_expiring':
-          assert.equal(typeof value.expires_in, 'number')
-          break
-        case 'goodbye':
-          assert.equal(typeof value.reason, 'string')
-          assert.equal(typeof value.retry_ms, 'number')
-          break
-        default:
-          assert.ok(value.type === 'ping' || isOrderState(value), `an unknown message: ${name}`)
-      }
-    })
-  }
 })

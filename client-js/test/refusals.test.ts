@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
+import { describe, it } from 'node:test'
+import { startGateway, until, watch, ways } from './gateway.ts'
+
+describe('refusals over HTTP', () => {
+  for (const way of ['sse', 'poll'] as const) {
+    const options = { transports: [way] as const }
+    const refuse = (status: number, headers = {}) => ({ [way]: (response: ServerResponse) => response.writeHead(status, headers).end() })
+
+    it(`${way}: 401 asks for a new token, and gives up a plain one after three`, async (t) => {
+      const gateway = await startGateway(t, refuse(401))
+      let asked = 0
+      const renewing = watch(t, gateway, { ...options, token: () => `token-${++asked}` })
+      await until('four tries', () => asked >= 4)
+      assert.ok(renewing.errors.every(({ fatal }) => !fatal))
+      renewing.close()
+      const plain = watch(t, gateway, options)
+      await until('the fatal error', () => plain.errors.some(({ fatal }) => fatal))
+      assert.equal(plain.errors.length, 3)
+    })
+
+    it(`${way}: 403 is the end`, async (t) => {
+      const gateway = await startGateway(t, refuse(403))
+      const seen = watch(t, gateway, options)
+      await until('the fatal error', () => seen.errors.length === 1)
+      assert.deepEqual([seen.errors[0]!.code, seen.errors[0]!.fatal], ['forbidden', true])
+      assert.match(seen.errors[0]!.message, /403/)
+    })
+
+    it(`${way}: 429 is obeyed, and no reason to try another transport`, async (t) => {
+      const gateway = await startGateway(t, refuse(429, { 'Retry-After': '1' }))
+      const other = way === 'sse' ? 'poll' : 'sse'
+      const seen = watch(t, gateway, { transports: [way, other] })
+      await until('three tries', () => gateway.asked.length === 3)
+      const times = gateway.asked.map(({ at }) => at)
+      assert.ok(times[1]! - times[0]! >= 999 && times[2]! - times[1]! >= 999)
+      assert.deepEqual(ways(gateway), [way, way, way])
+      assert.ok(seen.errors.every(({ code }) => code === 'busy'))
+    })
+  }
+})

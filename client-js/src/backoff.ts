@@ -17,3 +17,19 @@ export function retryAfter(header: string | null, now: number = Date.now()): num
   if (!header) return 0
   return askedWait(/^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now)
 }
+
+/** Resolves after `ms`; rejects at once when the signal is aborted. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      clearTimeout(timer)
+      reject(new Error('given up'))
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', giveUp)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', giveUp)
+    if (signal.aborted) giveUp()
+  })
+}

@@ -14,10 +14,12 @@ export interface Limits {
 }
 
 /** What a connection is made of, and whom it tells. */
-export interface Connecting extends Pick<Link, 'base' | 'order' | 'token' | 'fetch' | 'WebSocket' | 'tag' | 'renew'> {
+export interface Connecting extends Pick<Link, 'base' | 'order' | 'token' | 'fetch' | 'WebSocket' | 'tag'> {
   name: TransportName
   transport: Transport
   limits: Limits
+  /** See {@link Link.renew}; given up when the signal is aborted. */
+  renew(signal: AbortSignal): Promise<string | undefined>
   onState(state: OrderState, snapshot: boolean): void
   onConfirmed(): void
 }
@@ -37,8 +39,9 @@ export class Connection {
     this.ended = new Promise((resolve) => { this.over = resolve })
     this.listen(0)
     const link: Link = {
-      base, order, token, fetch, WebSocket, tag, renew,
+      base, order, token, fetch, WebSocket, tag,
       signal: this.abort.signal,
+      renew: () => renew(this.abort.signal),
       heard: (patience = 0) => {
         this.heardAt = Date.now()
         this.listen(patience)
@@ -46,8 +49,9 @@ export class Connection {
       confirmed: () => this.confirm(),
       received: (state, snapshot) => this.receive(state, snapshot),
     }
-    // A transport may throw before its first await: the WebSocket constructor does.
-    new Promise<End>((resolve) => resolve(transport(link)))
+    // Not before this object is known to its owner, because the page's own fetch may close the watch.
+    Promise.resolve()
+      .then(() => transport(link))
       .catch((error): End => ({ kind: 'lost', reason: String(error) }))
       .then((end) => this.end(end))
   }

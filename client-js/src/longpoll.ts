@@ -1,4 +1,4 @@
-import { retryAfter } from './backoff.ts'
+import { retryAfter, sleep } from './backoff.ts'
 import { endOf, type Transport } from './transport.ts'
 
 /** Long polling: works wherever a plain GET does. The first request names no state, so that it is
@@ -24,20 +24,4 @@ export const longpoll: Transport = async (link) => {
     link.heard(pause)
     if (pause) await sleep(pause, link.signal)
   }
-}
-
-/** Resolves after `ms`; rejects at once when the signal is aborted. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => {
-      clearTimeout(timer)
-      reject(new Error('given up'))
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', giveUp)
-      resolve()
-    }, ms)
-    signal.addEventListener('abort', giveUp)
-    if (signal.aborted) giveUp()
-  })
 }

@@ -39,7 +39,8 @@ export interface Link {
   confirmed(): void
   /** A state arrived. Throws when it is not one. */
   received(state: unknown, snapshot: boolean): void
-  /** Another token than the one at hand, or undefined when there is none to be had. */
+  /** Another token than the one at hand, or undefined when there is none to be had or the
+   *  connection ended meanwhile. */
   renew(): Promise<string | undefined>
 }
 

@@ -1,4 +1,4 @@
-import { retryDelay } from './backoff.ts'
+import { retryDelay, sleep } from './backoff.ts'
 import { Connection, type Limits } from './connection.ts'
 import { Ladder } from './ladder.ts'
 import { longpoll } from './longpoll.ts'
@@ -109,6 +109,7 @@ class Watcher {
 
   async run(): Promise<void> {
     this.listen('addEventListener')
+    await null // nothing is called before the page holds its handle
     let end: End | undefined
     while (!this.closed) {
       const token = end?.token ?? await this.askToken()
@@ -144,7 +145,7 @@ class Watcher {
       fetch: (input, init) => fetch(input, init), // a browser's fetch refuses to be a method
       WebSocket,
       tag: () => this.state && entityTag(this.state),
-      renew: () => this.renew(),
+      renew: (signal) => this.renew(signal),
       onConfirmed: () => this.confirmed(name),
       onState: (state, snapshot) => this.show(state, snapshot, name),
     })
@@ -190,29 +191,30 @@ class Watcher {
     try {
       return typeof token === 'string' ? token : await token()
     } catch (error) {
-      if (!this.closed) this.report(`token: ${error}`, 'token', false)
+      this.report(`token: ${error}`, 'token', false)
       return undefined
     }
   }
 
   /** Spaced, because a token that is always about to expire must not become a storm of requests. */
-  private async renew(): Promise<string | undefined> {
-    const { connection } = this
+  private async renew(signal: AbortSignal): Promise<string | undefined> {
     if (typeof this.options.token === 'string') return undefined
-    await new Promise((resolve) => setTimeout(resolve, this.askedAt + this.limits.renewal - Date.now()))
-    if (this.closed || connection !== this.connection) return undefined
+    await sleep(Math.max(0, this.askedAt + this.limits.renewal - Date.now()), signal).catch(() => {})
+    if (signal.aborted) return undefined
     const token = await this.askToken()
-    if (token === undefined || token === this.token) return undefined
+    if (token === undefined || token === this.token || signal.aborted) return undefined
     return this.token = token
   }
 
   private report(message: string, code: WatchError['code'], fatal: boolean): void {
-    if (fatal) this.close()
     this.tell(() => this.options.onError?.(new WatchError(`paybell: ${message}`, code, fatal)))
+    if (fatal) this.close()
   }
 
-  /** Calls into the page. What it throws is its own affair, and must not end the watch. */
+  /** Calls into the page, unless that closed the watch. What it throws is its own affair, and must
+   *  not end the watch. */
   private tell(call: () => void): void {
+    if (this.closed) return
     try {
       call()
     } catch (error) {
@@ -221,15 +223,16 @@ class Watcher {
   }
 
   /** Waits as long as the gateway asked, if it did, and a random while on top. */
-  private wait(asked: number): Promise<void> {
+  private async wait(asked: number): Promise<void> {
     const delay = asked + retryDelay(this.attempt++, this.options.random)
-    return new Promise((resolve) => {
+    if (this.closed) return // by the page's own `random`
+    this.mayHurry = asked === 0
+    await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, delay)
       this.stopWaiting = () => {
         clearTimeout(timer)
         resolve()
       }
-      this.mayHurry = asked === 0
     })
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { describe, it } from 'node:test'
-import { holdTimers, order, patient, sendEvent, startGateway, startStream, tokens, until, versions, watch } from './gateway.ts'
+import type { OrderState } from '../src/protocol.ts'
+import { aWhile, holdTimers, order, patient, sendEvent, startGateway, startStream, tokens, until, versions, watch } from './gateway.ts'
 
 describe('sse', () => {
   const options = { transports: ['sse'] as const }
@@ -70,6 +71,87 @@ describe('sse', () => {
     const seen = watch(t, gateway, { ...options, token })
     await until('version 2', () => seen.state?.version === 2)
     assert.equal(gateway.asked.length, 1)
+  })
+
+  /** A token function whose second token, the renewal, comes when the test hands it out. */
+  const slowRenewal = () => {
+    const tokens = {
+      asked: 0,
+      handOut: () => {},
+      next: () => ++tokens.asked === 2
+        ? new Promise<string>((resolve) => { tokens.handOut = () => resolve('late') })
+        : `token-${Math.min(tokens.asked, 3)}`,
+    }
+    return tokens
+  }
+
+  for (const [ending, end, wait] of [
+    ['goodbye', (response: ServerResponse) => sendEvent(response, 'goodbye', { reason: 'drain', retry_ms: 400 }), 399],
+    ['the end of the stream', (response: ServerResponse) => response.end('retry: 400\n\n'), 399],
+  ] as const) {
+    it(`does not use a token that comes after ${ending}`, async (t) => {
+      let server!: ServerResponse
+      const gateway = await startGateway(t, {
+        sse: (response) => {
+          server = response
+          startStream(response, gateway.asked.length)
+          if (gateway.asked.length === 1) sendEvent(response, 'token_expiring', { expires_in: 30 })
+        },
+      })
+      const renewal = slowRenewal()
+      const seen = watch(t, gateway, { ...options, token: renewal.next })
+      await until('the renewal', () => renewal.asked === 2)
+      const ended = performance.now()
+      end(server)
+      await until('the end', () => seen.ways.includes(null))
+      renewal.handOut()
+      await until('the second stream', () => seen.state?.version === 2)
+      assert.deepEqual(tokens(gateway), ['token-1', 'token-3'])
+      assert.ok(gateway.asked[1]!.at - ended >= wait)
+    })
+  }
+
+  it('does not use a token that comes in the moment of the goodbye', async (t) => {
+    let server!: ServerResponse
+    const gateway = await startGateway(t, {
+      sse: (response) => {
+        server = response
+        startStream(response, gateway.asked.length)
+        if (gateway.asked.length === 1) sendEvent(response, 'token_expiring', { expires_in: 30 })
+      },
+    })
+    const renewal = slowRenewal()
+    // What the page does here is done before the rest of the chunk is read.
+    const onChange = ({ version }: OrderState) => version === 5 && renewal.handOut()
+    const seen = watch(t, gateway, { ...options, token: renewal.next, onChange })
+    await until('the renewal', () => renewal.asked === 2)
+    const ended = performance.now()
+    server.write(`event: update\ndata: ${JSON.stringify(order(5))}\n\nevent: goodbye\ndata: {"reason":"drain","retry_ms":400}\n\n`)
+    await until('the second stream', () => gateway.asked.length === 2)
+    assert.deepEqual(tokens(gateway), ['token-1', 'token-3'])
+    assert.ok(gateway.asked[1]!.at - ended >= 399)
+    assert.deepEqual(seen.errors, [])
+  })
+
+  it('does not take a late token for the one in use', async (t) => {
+    let server!: ServerResponse
+    const gateway = await startGateway(t, {
+      sse: (response) => {
+        server = response
+        startStream(response, gateway.asked.length)
+        if (gateway.asked.length === 1) sendEvent(response, 'token_expiring', { expires_in: 30 })
+      },
+    })
+    const renewal = slowRenewal()
+    const seen = watch(t, gateway, { ...options, token: renewal.next })
+    await until('the renewal', () => renewal.asked === 2)
+    server.end()
+    await until('the second stream', () => seen.state?.version === 2)
+    renewal.handOut()
+    sendEvent(server, 'token_expiring', { expires_in: 30 })
+    await until('the second renewal', () => renewal.asked === 4)
+    await aWhile()
+    assert.deepEqual(tokens(gateway), ['token-1', 'token-3'])
   })
 
   it('reconnects when an event cannot be read', async (t) => {

@@ -27,7 +27,8 @@ export interface WatchOptions {
   onChange(state: OrderState, arrival: Arrival): void
   /** Called when a connection has shown itself to work, and with null when it is lost. */
   onTransport?: ((transport: TransportName | null) => void) | undefined
-  /** Called for every trouble. Unless it is fatal, the watch goes on by itself. */
+  /** Called for every trouble. Unless it is fatal, the watch goes on by itself. That a token comes to
+   *  its end is no trouble when there is a function to ask for the next. */
   onError?: ((error: WatchError) => void) | undefined
   /** Which transports to try, in this order. Default: `['websocket', 'sse', 'poll']`. */
   transports?: readonly TransportName[] | undefined
@@ -177,9 +178,11 @@ class Watcher {
       this.tell(() => this.options.onTransport?.(null))
       if (Date.now() - this.confirmedAt >= this.limits.stable) this.attempt = 0
     }
-    const fatal = kind === 'forbidden' || (kind === 'unauthorized' &&
-      ++this.unauthorized >= refusalsOfPlainToken && typeof this.options.token === 'string')
-    if (kind !== 'goodbye') this.report(`${name}: ${end.reason}`, kind, fatal)
+    const isPlain = typeof this.options.token === 'string'
+    const refused = kind === 'unauthorized'
+    const fatal = kind === 'forbidden' || (refused && ++this.unauthorized >= refusalsOfPlainToken && isPlain)
+    const expired = refused && delivered && !isPlain
+    if (kind !== 'goodbye' && !expired) this.report(`${name}: ${end.reason}`, kind, fatal)
     if (this.closed || end.token !== undefined) return
     if (!delivered && this.ladder.missed(kind)) return
     await this.wait(wait)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { answerPoll, aWhile, holdTimers, order, startGateway, until, watch } from './gateway.ts'
+import { answerPoll, aWhile, holdTimers, order, startGateway, tokens, until, watch } from './gateway.ts'
 
 describe('poll', () => {
   const options = { transports: ['poll'] as const }
@@ -53,5 +53,34 @@ describe('poll', () => {
     assert.equal(gateway.asked.length, length)
     pause.fire()
     await until('the next request', () => gateway.asked.length === length + 1)
+  })
+
+  it('calls a token that came to its end no trouble, and a new one that is refused trouble', async (t) => {
+    const refused = [2, 4, 5]
+    const gateway = await startGateway(t, {
+      poll: (response) => {
+        const { length } = gateway.asked
+        if (refused.includes(length)) response.writeHead(401).end()
+        else if (length < 7) response.end(JSON.stringify(order(length)))
+      },
+    })
+    let asked = 0
+    const seen = watch(t, gateway, { ...options, token: () => `token-${++asked}` })
+    await until('version 3', () => seen.state?.version === 3)
+    assert.deepEqual(seen.errors, [])
+    await until('version 6', () => seen.state?.version === 6)
+    assert.deepEqual(seen.errors.map(({ code, fatal }) => [code, fatal]), [['unauthorized', false]])
+    assert.deepEqual(tokens(gateway).slice(0, 6), [1, 1, 2, 2, 3, 4].map((n) => `token-${n}`))
+    assert.deepEqual(seen.ways, ['poll', null, 'poll', null, 'poll'])
+  })
+
+  it('tells of a plain token that came to its end', async (t) => {
+    const gateway = await startGateway(t, {
+      poll: (response) => (gateway.asked.length > 1 ? response.writeHead(401).end() : response.end(JSON.stringify(order(1)))),
+    })
+    const seen = watch(t, gateway, options)
+    await until('the fatal error', () => seen.errors.some(({ fatal }) => fatal))
+    assert.deepEqual(seen.errors.map(({ code, fatal }) => [code, fatal]),
+      [['unauthorized', false], ['unauthorized', false], ['unauthorized', true]])
   })
 })

@@ -127,6 +127,18 @@ describe('websocket', () => {
     assert.ok(seen.errors.every(({ code, fatal }) => code === 'unauthorized' && !fatal))
   })
 
+  it('calls 4401 after a delivery no trouble when there is a token function', async (t) => {
+    const gateway = await startGateway(t, {
+      websocket: (socket) => {
+        socket.send(snapshot(gateway.asked.length))
+        if (gateway.asked.length === 1) socket.close(4401)
+      },
+    })
+    const seen = watch(t, gateway, { token: () => 'token' })
+    await until('the second snapshot', () => seen.state?.version === 2)
+    assert.deepEqual(seen.errors, [])
+  })
+
   it('gives up a plain token after it was refused three times', async (t) => {
     const gateway = await startGateway(t, { websocket: (socket) => socket.close(4401) })
     const seen = watch(t, gateway)

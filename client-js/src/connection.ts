@@ -31,6 +31,7 @@ export class Connection {
   private readonly abort = new AbortController()
   private timer: ReturnType<typeof setTimeout> | undefined
   private isConfirmed = false
+  /** When something was heard last, or, later than that, until when silence was announced. */
   private heardAt = 0
   private over!: (end: End) => void
 
@@ -43,7 +44,7 @@ export class Connection {
       signal: this.abort.signal,
       renew: () => renew(this.abort.signal),
       heard: (patience = 0) => {
-        this.heardAt = Date.now()
+        this.heardAt = Date.now() + patience
         this.listen(patience)
       },
       confirmed: () => this.confirm(),
@@ -65,7 +66,7 @@ export class Connection {
 
   /** Ends it when nothing was heard for so many ms, which a phone that slept does not notice. */
   endIfSilent(ms: number): void {
-    if (this.isConfirmed && Date.now() - this.heardAt > ms) this.end({ kind: 'lost', reason: 'slept' })
+    if (this.isConfirmed && Date.now() - this.heardAt >= ms) this.end({ kind: 'lost', reason: 'slept or offline' })
   }
 
   private listen(patience: number): void {

@@ -97,7 +97,7 @@ class Watcher {
   private token = ''
   private askedAt = 0
   private stopWaiting: (() => void) | undefined
-  private mayHurry = false
+  private hurryFrom = 0
 
   constructor(private readonly options: WatchOptions, private readonly limits: Limits) {
     const WebSocket = options.WebSocket ?? globalThis.WebSocket
@@ -229,7 +229,7 @@ class Watcher {
   private async wait(asked: number): Promise<void> {
     const delay = asked + retryDelay(this.attempt++, this.options.random)
     if (this.closed) return // by the page's own `random`
-    this.mayHurry = asked === 0
+    this.hurryFrom = Date.now() + asked
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, delay)
       this.stopWaiting = () => {
@@ -239,15 +239,19 @@ class Watcher {
     })
   }
 
-  /** The device is online again, or the page is looked at again. */
-  private readonly wake = () => {
-    if (globalThis.document?.hidden) return
-    if (this.mayHurry) this.stopWaiting?.()
-    this.connection?.endIfSilent(this.limits.silence / 2)
+  /** The device is online again, or the page is looked at again, perhaps out of the back/forward
+   *  cache. Timers may have stood still meanwhile. A connection from before an outage is never
+   *  trusted: the device may have another address, and nobody would tell. */
+  private readonly wake = ({ type }: Event) => {
+    const online = type === 'online'
+    if (!online && globalThis.document?.hidden) return
+    if (Date.now() >= this.hurryFrom) this.stopWaiting?.()
+    this.connection?.endIfSilent(online ? 0 : this.limits.silence / 2)
   }
 
   private listen(how: 'addEventListener' | 'removeEventListener'): void {
     globalThis[how]?.('online', this.wake)
+    globalThis[how]?.('pageshow', this.wake)
     globalThis.document?.[how]('visibilitychange', this.wake)
   }
 }

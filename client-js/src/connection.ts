@@ -53,7 +53,8 @@ export class Connection {
     // Not before this object is known to its owner, because the page's own fetch may close the watch.
     Promise.resolve()
       .then(() => transport(link))
-      .catch((error): End => ({ kind: 'lost', reason: String(error) }))
+      // A browser's error may quote the header or the sub-protocol that it does not like.
+      .catch((error): End => ({ kind: 'lost', reason: String(error).split(token || '\0').join('…') }))
       .then((end) => this.end(end))
   }
 

@@ -192,7 +192,7 @@ class Watcher {
     const { token } = this.options
     this.askedAt = Date.now()
     try {
-      return typeof token === 'string' ? token : await token()
+      return (typeof token === 'string' ? token : await token()).trim()
     } catch (error) {
       this.report(`token: ${error}`, 'token', false)
       return undefined

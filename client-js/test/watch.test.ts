@@ -48,6 +48,26 @@ describe('the handle', () => {
     assert.ok(seen.errors.every((error) => !`${error.message} ${error.stack}`.includes('canary')))
   })
 
+  it('trims the token, and tells of a function that returns none', async (t) => {
+    const gateway = await startGateway(t, { websocket: (socket) => socket.send(snapshot(1)) })
+    const answers = [undefined, '  token-2\n'] as string[]
+    const seen = watch(t, gateway, { token: () => answers.shift()! })
+    await until('a state', () => seen.states.length === 1)
+    assert.deepEqual(seen.errors.map(({ code }) => code), ['token'])
+    assert.equal(gateway.asked[0]!.token, 'token-2')
+  })
+
+  it('keeps a token that no header can carry out of every error', async (t) => {
+    const gateway = await startGateway(t, {})
+    const seen = watch(t, gateway, {
+      token: 'canary\n<h1>500',
+      WebSocket: class { constructor(_: string, protocols: string[]) { throw new SyntaxError(`'${protocols[1]}' is no sub-protocol`) } } as never,
+    })
+    await until('errors of each transport', () => seen.errors.length >= 6)
+    assert.match(seen.errors[0]!.message, /'bearer.…' is no sub-protocol/)
+    assert.ok(seen.errors.every((error) => !`${error.message} ${error.stack}`.includes('canary')))
+  })
+
   it('calls nothing before the page has the handle', async (t) => {
     const gateway = await startGateway(t, {})
     let hasHandle = false

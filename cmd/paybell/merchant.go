@@ -60,6 +60,13 @@ func (m *merchant) session(w http.ResponseWriter, r *http.Request) {
 		invalid(err.Error()).Write(w)
 		return
 	}
+	if late, err := m.late(r.Context(), s); err != nil {
+		m.refuse(w, r, err)
+		return
+	} else if late {
+		invalid("expires_at is in the past: the order would be over at once").Write(w)
+		return
+	}
 	state, err := m.ledger.Register(r.Context(), in.idempotency(r), s.order, s.terms)
 	if err != nil {
 		m.refuse(w, r, err)
@@ -81,6 +88,16 @@ func (m *merchant) session(w http.ResponseWriter, r *http.Request) {
 		answer.Token, answer.ExpiresAt = &token, &expires
 	}
 	writeJSON(w, http.StatusCreated, answer)
+}
+
+// late says whether a session is for a new order that has expired already. Of a
+// known order it renews the token, so that its customer may still see its end.
+func (m *merchant) late(ctx context.Context, s session) (bool, error) {
+	if s.terms.ExpiresAt.IsZero() || s.terms.ExpiresAt.After(time.Now()) {
+		return false, nil
+	}
+	states, err := m.ledger.States(ctx, []string{s.order})
+	return err == nil && states[0].Version == 0, err
 }
 
 // urls are where the order can be watched, as the world reaches this gateway.

@@ -183,7 +183,11 @@ func TestSessionSaysWhatIsWrongWithAField(t *testing.T) {
 		`{"order":"A1","return_url":false}`:                             "return_url is not a string",
 		`{"order":"A1","expires_at":"tomorrow"}`:                        "expires_at is when the order ends, in RFC 3339",
 		`{"order":"A1","expires_at":1790000000}`:                        "expires_at is not a string",
-		`{"order":"A1","expires_at":"9999-12-31T23:59:59-01:00"}`:       "expiry is outside the years 1 to 9999",
+		`{"order":"A1","expires_at":"9999-12-31T23:59:59-01:00"}`:       "expires_at is outside the years 1970 to 9999",
+		`{"order":"A1","expires_at":"9999-12-31T23:59:59-23:00"}`:       "expires_at is outside the years 1970 to 9999",
+		`{"order":"A1","expires_at":"0000-01-01T00:00:00+23:00"}`:       "expires_at is outside the years 1970 to 9999",
+		`{"order":"A1","expires_at":"0001-01-01T00:00:00Z"}`:            "expires_at is outside the years 1970 to 9999",
+		`{"order":"A1","expires_at":"2001-01-01T00:00:00Z"}`:            "expires_at is in the past",
 	} {
 		if p := gw.fails(http.StatusBadRequest, "bad-request", "POST", "/v1/sessions", body); !strings.Contains(p.Detail, want) {
 			t.Errorf("%s: the detail is %q, want %q in it", body, p.Detail, want)
@@ -337,4 +341,17 @@ func TestMerchantRequestsOfAWrongForm(t *testing.T) {
 	if response.StatusCode != http.StatusNoContent || response.Header.Get("Allow") != "POST" {
 		t.Errorf("OPTIONS was answered %d %v", response.StatusCode, response.Header)
 	}
+}
+
+func TestSessionRenewsTheTokenOfAnExpiredOrder(t *testing.T) {
+	gw := startGateway(t)
+	terms := order.Terms{Amount: 100, Currency: "EUR", ExpiresAt: time.Now().Add(-time.Hour).UTC().Truncate(time.Second)}
+	if _, err := gw.gateway.ledger.Register(t.Context(), order.IdempotencyKey{}, "A1", terms); err != nil {
+		t.Fatal(err)
+	}
+	body := `{"order":%q,"amount":100,"currency":"EUR","expires_at":"` + terms.ExpiresAt.Format(time.RFC3339) + `"}`
+	if a := decode[sessionAnswer](t, gw.backend(http.StatusCreated, "POST", "/v1/sessions", fmt.Sprintf(body, "A1"))); a.Token == nil {
+		t.Errorf("no token: %+v", a)
+	}
+	gw.fails(http.StatusBadRequest, "bad-request", "POST", "/v1/sessions", fmt.Sprintf(body, "A2"))
 }

@@ -97,6 +97,9 @@ func readTerms(data strictjson.Object) (t order.Terms, err error) {
 		return t, errors.New("expires_at is when the order ends, in RFC 3339: 2026-11-23T08:00:00Z")
 	}
 	t.ExpiresAt = t.ExpiresAt.UTC().Truncate(time.Second)
+	if year := t.ExpiresAt.Year(); year < 1970 || year > 9999 {
+		return t, errors.New("expires_at is outside the years 1970 to 9999, in UTC")
+	}
 	return t, t.Check()
 }
 

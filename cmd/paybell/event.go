@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/paybell/paybell/internal/strictjson"
 	"github.com/paybell/paybell/order"
@@ -59,5 +60,6 @@ func readBackendEvent(in backendRequest, id string) (order.Event, error) {
 		event.ID = "body:" + digest(slices.Concat([]byte(id+" "), in.body))[:32]
 	}
 	event.Source = backendSource
+	event.At = event.At.UTC().Truncate(time.Microsecond) // as the ledger keeps it
 	return event, event.Check()
 }

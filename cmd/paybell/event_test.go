@@ -240,3 +240,47 @@ func (gw *testGateway) sign(source, body string) webhook.Request {
 	}
 	return webhook.Request{Method: http.MethodPost, Header: header, Body: []byte(body)}
 }
+
+func TestEventIDWithOtherContentIsNotADuplicate(t *testing.T) {
+	gw := startGateway(t)
+	const first = `{"id":"cash-17","status":"pending","amount":9900,"currency":"EUR","payment":"till-4","ref":"r1","method":"cash",
+		"reason":"counting","action_url":"https://shop.example/till","livemode":true,"occurred_at":"2026-11-23T08:00:00.123456789Z"}`
+	gw.vouch(http.StatusCreated, "A1", first)
+	for what, pair := range map[string][2]string{
+		"status":      {`"pending"`, `"paid"`},
+		"type":        {`"pending"`, `"pending","type":"payment.pending"`},
+		"amount":      {`9900`, `9901`},
+		"currency":    {`EUR`, `USD`},
+		"payment":     {`till-4`, `till-5`},
+		"ref":         {`r1`, `r2`},
+		"method":      {`"cash"`, `"card"`},
+		"reason":      {`counting`, `weighing`},
+		"action_url":  {`/till`, `/desk`},
+		"livemode":    {`true`, `false`},
+		"occurred_at": {`08:00:00`, `08:00:01`},
+		"no_time":     {`,"occurred_at":"2026-11-23T08:00:00.123456789Z"`, ``},
+	} {
+		t.Run(what, func(t *testing.T) {
+			other := strings.Replace(first, pair[0], pair[1], 1)
+			if other == first {
+				t.Fatal("nothing is other")
+			}
+			for range 2 {
+				gw.fails(http.StatusConflict, "event-id-taken", "POST", "/v1/orders/A1/events", other, "Idempotency-Key", what)
+			}
+		})
+	}
+	if s := gw.state("A1"); s.Status != order.Pending || s.Paid != 0 {
+		t.Errorf("an event that was refused made the order %+v", s)
+	}
+	for what, same := range map[string]string{
+		"again":        first,
+		"another form": strings.Join(strings.Fields(first), " "),
+		"another zone": strings.Replace(first, "08:00:00.123456789Z", "09:00:00.123456+01:00", 1),
+		"other case":   strings.Replace(first, "EUR", "eur", 1),
+	} {
+		if a := gw.vouch(http.StatusOK, "A1", same); !a.Duplicate {
+			t.Errorf("%s: %+v", what, a)
+		}
+	}
+}

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -138,7 +137,7 @@ func (m *merchant) event(w http.ResponseWriter, r *http.Request) {
 	status, known := http.StatusCreated, receipt.Fresh == 0
 	if known {
 		status = http.StatusOK
-		err = m.checkOwner(r.Context(), event)
+		err = m.checkSame(r.Context(), event)
 	}
 	var states []order.State
 	if err == nil {
@@ -155,20 +154,22 @@ func (m *merchant) event(w http.ResponseWriter, r *http.Request) {
 	}{event.ID, known, states[0]})
 }
 
-// checkOwner returns errOtherOrder when a known event is not one of its order:
-// an answer that it was heard before would then hide that it did not count.
-func (m *merchant) checkOwner(ctx context.Context, event order.Event) error {
-	t, err := m.ledger.Timeline(ctx, event.Order)
+// checkSame returns errOtherEvent when a known event says something else than
+// the one that is stored by its id: an answer that it was heard before would
+// then hide that it did not count.
+func (m *merchant) checkSame(ctx context.Context, event order.Event) error {
+	stored, found, err := m.ledger.Event(ctx, event.Source, event.ID)
 	if err != nil {
 		return err
 	}
-	for _, c := range t.Callbacks {
-		same := func(e order.Event) bool { return e.ID == event.ID }
-		if c.Source == backendSource && slices.ContainsFunc(c.Events, same) {
-			return nil
-		}
+	if !found || !stored.At.Equal(event.At) {
+		return errOtherEvent
 	}
-	return errOtherOrder
+	event.At = stored.At // the same moment, told in another zone
+	if event != stored {
+		return errOtherEvent
+	}
+	return nil
 }
 
 // timeline answers GET /v1/orders/{order}/timeline.
@@ -250,8 +251,8 @@ func invalid(detail string) problem.Problem {
 	return problem.Problem{Status: http.StatusBadRequest, Name: "bad-request", Title: "Bad request", Detail: detail}
 }
 
-// errOtherOrder means that an event's id is known of another order.
-var errOtherOrder = errors.New("the id of the event was used for another order")
+// errOtherEvent means that an event's id is known of another event.
+var errOtherEvent = errors.New("the id of the event was used for another one")
 
 // refuse maps what the ledger says to an answer, in one place.
 func (m *merchant) refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -266,10 +267,10 @@ func (m *merchant) refuse(w http.ResponseWriter, r *http.Request, err error) {
 			Status: http.StatusUnprocessableEntity, Name: "idempotency-key-reused", Title: "Idempotency key used before",
 			Detail: "This Idempotency-Key came with another request. Use a new key for a new request.",
 		}.Write(w)
-	case errors.Is(err, errOtherOrder):
+	case errors.Is(err, errOtherEvent):
 		problem.Problem{
-			Status: http.StatusConflict, Name: "event-id-taken", Title: "Event id used for another order",
-			Detail: "This id names an event of another order, so it does not count for this one. Give each event an id of its own.",
+			Status: http.StatusConflict, Name: "event-id-taken", Title: "Event id used for another event",
+			Detail: "This id names an event of another order, or one that says something else, so this one does not count. Give each event an id of its own.",
 		}.Write(w)
 	default:
 		if r.Context().Err() == nil { // a backend that went is no news for the operator

@@ -4,7 +4,7 @@
  *  const watch = watchOrder({
  *    url: 'https://pay.example.com',
  *    order: 'A1001',
- *    token: () => fetch('/my/paybell-token', { method: 'POST' }).then((r) => r.text()),
+ *    token: () => fetch('/my/paybell-token', { method: 'POST' }).then((r) => (r.ok ? r.text() : Promise.reject(r.status))),
  *    onChange: (state) => render(state.status),
  *  })
  *  ```

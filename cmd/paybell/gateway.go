@@ -187,7 +187,7 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	g.shutdown(servers)
+	g.shutdown(servers, err == nil)
 	stop()
 	others.Wait()
 	stopWrites()
@@ -219,14 +219,18 @@ func closed(err error) error {
 	return err
 }
 
-// shutdown sends the watchers away before it closes the listeners, because
-// http.Server.Shutdown neither ends WebSockets nor cuts open streams. Webhooks
-// are answered to the last.
-func (g *gateway) shutdown(servers []*http.Server) {
+// shutdown fails the readiness, holds on for half the drain window so that load
+// balancers notice, and then sends the watchers away before it closes the
+// listeners, because http.Server.Shutdown neither ends WebSockets nor cuts open
+// streams. Webhooks are answered to the last. A gateway that broke holds nothing.
+func (g *gateway) shutdown(servers []*http.Server, hold bool) {
 	g.leaving.Store(true)
 	g.log.Info("draining", "clients", g.hub.Clients(), "window", g.config.Drain)
 	ctx, cancel := context.WithTimeout(context.Background(), g.config.Drain)
 	defer cancel()
+	if hold {
+		time.Sleep(g.config.Drain / 2)
+	}
 	g.hub.Drain(ctx, g.config.Drain)
 	ctx, cancel = context.WithTimeout(context.Background(), bodyTimeout+5*time.Second)
 	defer cancel()

@@ -151,7 +151,7 @@ func guessable(secret string) bool {
 			steps++
 		}
 	}
-	if len(different) < 8 || steps > len(secret)/2 {
+	if len(different) < 8 || steps > len(secret)*3/4 {
 		return true
 	}
 	plain := strings.Map(func(r rune) rune {

@@ -190,3 +190,24 @@ func TestPaymentOfNoKnownOrderIsKeptAndSaid(t *testing.T) {
 	gw.deliver("stripe", webhook.Simulation{ID: "evt_2", Order: "A1", Payment: "pi_1", Status: order.Pending})
 	w.want("update", 2, order.Paid) // now it is known whose payment it was
 }
+
+func TestReadinessFailsBeforeClientsAreSentAway(t *testing.T) {
+	t.Parallel()
+	gw := startGatewayWith(t, filepath.Join(t.TempDir(), "paybell.db"), func(c *config) { c.Drain = 6 * time.Second })
+	w := gw.watch("A1", gw.session("A1"))
+	w.want("snapshot", 1, order.Created)
+	go gw.stop()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if response, _ := gw.do("GET", "/readyz", "", ""); response.StatusCode == http.StatusServiceUnavailable {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the node says that it is ready while it stops")
+		}
+	}
+	if status := gw.deliver("stripe", webhook.Simulation{ID: "evt_1", Order: "A1", Status: order.Paid}); status != http.StatusOK {
+		t.Errorf("a webhook to a node that is no longer ready was answered %d", status)
+	}
+	w.want("update", 2, order.Paid)
+	w.next("goodbye")
+}

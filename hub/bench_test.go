@@ -14,7 +14,7 @@ import (
 type void struct{}
 
 func (void) send([]outgoing) error { return nil }
-func (void) close(cause)           {}
+func (void) close(cause) bool      { return false }
 
 func BenchmarkDispatch(b *testing.B) {
 	for _, watchers := range []int{0, 1, 1000} {
@@ -23,9 +23,7 @@ func BenchmarkDispatch(b *testing.B) {
 			clients := make([]*client, watchers)
 			for i := range clients {
 				clients[i] = h.open(void{}, "test", Grant{Expires: time.Now().Add(time.Hour)})
-				if err := h.watch(b.Context(), clients[i], []string{"A1001"}); err != nil {
-					b.Fatal(err)
-				}
+				show(b, h, clients[i])
 			}
 			change := []order.Change{{State: sample()}}
 			b.ReportAllocs()
@@ -47,10 +45,17 @@ func BenchmarkJoinAndLeave(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c := h.open(void{}, "test", Grant{Expires: time.Now().Add(time.Hour)})
-		if err := h.watch(b.Context(), c, []string{"A1001"}); err != nil {
-			b.Fatal(err)
-		}
+		show(b, h, c)
 		c.end(causeGone)
 		<-c.gone
+	}
+}
+
+// show shows an order to a client, and waits until it can.
+func show(b *testing.B, h *Hub, c *client) {
+	shown := make(chan error, 1)
+	h.show(c, []string{"A1001"}, func(err error) { shown <- err })
+	if err := <-shown; err != nil {
+		b.Fatal(err)
 	}
 }

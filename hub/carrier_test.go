@@ -56,7 +56,7 @@ func (r *recorder) send(batch []outgoing) error {
 	return r.err
 }
 
-func (r *recorder) close(why cause) {
+func (r *recorder) close(why cause) bool {
 	defer r.enter()()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,6 +64,7 @@ func (r *recorder) close(why cause) {
 		r.t.Error("closed twice")
 	}
 	r.closed = &why
+	return false
 }
 
 func (r *recorder) saw(order string) []int64 {
@@ -105,6 +106,7 @@ func (n *node) join(g Grant) (*client, *recorder) {
 
 // inBubble runs a test over a hub without a server, in a bubble.
 func inBubble(t *testing.T, opts Options, test func(t *testing.T, n *node)) {
+	opts.Goroutines = true // real descriptors know no bubble
 	synctest.Test(t, func(t *testing.T) { test(t, newNode(t, opts)) })
 }
 
@@ -248,7 +250,7 @@ func (s slowLedger) States(ctx context.Context, orders []string) ([]order.State,
 
 func TestNothingIsSaidBeforeTheSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t, Options{})
+		n := newNode(t, Options{Goroutines: true})
 		n.Hub.snapshots.orders = slowLedger{n.Hub.snapshots.orders, 3 * time.Second}
 		r := &firstHeard{recorder: &recorder{t: t}}
 		c := n.open(r, "sse", Grant{Orders: []string{"a"}, Expires: time.Now().Add(20 * time.Second)})

@@ -12,21 +12,14 @@ import (
 // refused from the first moment.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(true)
-	h.mu.Lock()
-	clients := make([]*client, 0, len(h.clients))
-	for c := range h.clients {
-		clients = append(clients, c)
-	}
-	h.mu.Unlock()
-	for _, c := range clients {
+	for _, c := range h.wheel.all() {
 		c.end(h.goodbye(window))
 	}
-	for _, c := range clients {
-		select {
-		case <-c.gone:
-		case <-ctx.Done():
-			return
-		}
+	defer context.AfterFunc(ctx, func() { h.add(0) })()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.count > 0 && ctx.Err() == nil {
+		h.changed.Wait()
 	}
 }
 
@@ -34,5 +27,5 @@ func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 // from coming back to a node that is still listening.
 func (h *Hub) goodbye(window time.Duration) cause {
 	retry := 500*time.Millisecond + rand.N(max(window, time.Second))
-	return cause{name: "drain", code: 1001, reason: "goodbye", retry: retry}
+	return cause{name: "drain", code: closeGoingAway, reason: "goodbye", retry: retry}
 }

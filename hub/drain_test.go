@@ -91,21 +91,27 @@ func TestDrainingNodeTakesNobody(t *testing.T) {
 	}
 }
 
-// A client that was let in just before the drain and joins just after it.
+// A client that was let in just before the drain, and is registered just after it.
 func TestLatecomerToADrainIsSentAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := startPipes(t, Options{})
-		token := n.token("o")
-		w := dialWebSocket(n, &websocket.DialOptions{})
+	inBubble(t, Options{}, func(t *testing.T, n *node) {
 		n.Drain(context.Background(), time.Second)
-		w.renew(token)
-		for e := w.next(); e.Type != "goodbye"; e = w.next() {
-			if e.Type != "snapshot" {
-				t.Fatalf("saw %+v", e)
-			}
+		c, r := n.join(Grant{Orders: []string{"o"}})
+		if <-c.gone; r.end() != "drain" {
+			t.Errorf("ended as %q", r.end())
 		}
-		w.wantClosed(1001)
 	})
+}
+
+// A WebSocket that has shown no token yet is told as well.
+func TestSocketWithoutATokenIsSentAway(t *testing.T) {
+	n := start(t, Options{})
+	w := dialWebSocket(n, &websocket.DialOptions{})
+	n.eventually("it is open", func() bool { return n.Clients() == 1 })
+	go n.Drain(context.Background(), time.Second)
+	if e := w.next(); e.Type != "goodbye" || e.RetryMS == 0 {
+		t.Errorf("saw %+v", e)
+	}
+	w.wantClosed(1001)
 }
 
 // A drain does not wait for those who do not go longer than it is told to.

@@ -17,16 +17,6 @@ import (
 	"github.com/paybell/paybell/order"
 )
 
-// Opcodes of RFC 6455, section 11.8.
-const (
-	opContinuation = 0
-	opText         = 1
-	opBinary       = 2
-	opClose        = 8
-	opPing         = 9
-	opPong         = 10
-)
-
 // frame is a whole frame, masked as a client must.
 func frame(op byte, final bool, payload string) []byte {
 	mask := [4]byte{1, 2, 3, 4}

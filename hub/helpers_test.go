@@ -158,6 +158,18 @@ func (n *node) commit(id string, status order.Status) order.State {
 	return c.State
 }
 
+// watch shows orders to a client, and waits until it can.
+func (n *node) watch(ctx context.Context, c *client, orders []string) error {
+	shown := make(chan error, 1)
+	n.show(c, orders, func(err error) { shown <- err })
+	select {
+	case err := <-shown:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // newNode makes a hub that has no server yet. Its Run runs until the test ends,
 // and then nothing may be left in it.
 func newNode(t testing.TB, opts Options) *node {
@@ -216,6 +228,7 @@ func serveTCP(t testing.TB, n *node) *node {
 
 // startPipes serves a hub over pipes in memory, for a bubble of synctest.
 func startPipes(t testing.TB, opts Options) *node {
+	opts.Goroutines = true // a pipe has no descriptor
 	p := &pipes{accept: make(chan net.Conn), closed: make(chan struct{})}
 	return serve(t, newNode(t, opts), p, p.dial)
 }
@@ -278,19 +291,14 @@ func (n *node) held() (clients, watchers, timers int) {
 	for i := range n.index {
 		s := &n.index[i]
 		s.mu.Lock()
-		for _, list := range s.watchers {
-			watchers += len(list)
+		for _, w := range s.watchers {
+			for ; w != nil; w = w.next {
+				watchers++
+			}
 		}
 		s.mu.Unlock()
 	}
-	n.wheel.mu.Lock()
-	defer n.wheel.mu.Unlock()
-	for _, c := range n.wheel.slots {
-		for ; c != nil; c = c.timer.next {
-			timers++
-		}
-	}
-	return n.Clients(), watchers, timers
+	return n.Clients(), watchers, len(n.wheel.all())
 }
 
 // wantEmpty waits until the hub has forgotten every client.

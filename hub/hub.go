@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/paybell/paybell/hub/park"
 	"github.com/paybell/paybell/order"
 )
 
@@ -67,6 +68,10 @@ type Options struct {
 	// nil: nobody is told.
 	Told func(order.Told)
 
+	// Goroutines keeps a goroutine for each connection, even where it could be
+	// parked without. It is for comparing the two.
+	Goroutines bool
+
 	Observer Observer     // nil: nobody observes
 	Log      *slog.Logger // nil means slog.Default
 }
@@ -75,13 +80,17 @@ type Options struct {
 const warning = 30 * time.Second
 
 // A Hub holds the watchers of one node. Of its locks, a shard of the index and
-// the wheel's are taken before a client's, never after it.
+// the wheel's are taken before a client's, never after it; the writers' and the
+// hub's own are taken last.
 type Hub struct {
 	authorize Authorize
 	snapshots snapshots
 	opts      Options
 	tickets   tickets
 	wheel     wheel
+	writers   writers
+	lot       *park.Lot // nil: every connection has goroutines
+	born      time.Time // the beginning of the hub's own time
 	draining  atomic.Bool
 
 	messageTime time.Duration // how long a client may take over one message that it sends
@@ -89,7 +98,8 @@ type Hub struct {
 	index [indexShards]indexShard
 
 	mu      sync.Mutex
-	clients map[*client]struct{}
+	count   int        // of clients
+	changed *sync.Cond // of count
 }
 
 // indexShards spreads the index over locks. It has nothing to do with the
@@ -98,7 +108,7 @@ const indexShards = 64
 
 type indexShard struct {
 	mu       sync.Mutex
-	watchers map[string][]*watcher
+	watchers map[string]*watcher // of each order, the first of a list
 }
 
 var indexSeed = maphash.MakeSeed()
@@ -126,20 +136,46 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 	}
 	h := &Hub{
 		authorize: authorize, snapshots: snapshots{orders: orders}, opts: opts,
-		clients: map[*client]struct{}{}, messageTime: 10 * time.Second,
+		born: time.Now(), messageTime: 10 * time.Second,
 	}
+	h.changed = sync.NewCond(&h.mu)
 	for i := range h.index {
-		h.index[i].watchers = map[string][]*watcher{}
+		h.index[i].watchers = map[string]*watcher{}
+	}
+	if opts.Goroutines {
+		return h
+	}
+	lot, err := park.New()
+	switch {
+	case err == nil:
+		h.lot = lot
+	case !errors.Is(err, park.ErrUnsupported):
+		opts.Log.Error("idle connections cannot be parked; each will cost goroutines", "err", err)
 	}
 	return h
 }
 
-// Run keeps the hub's time until ctx ends: heartbeats, and the end of tokens.
-// It starts no goroutine that outlives it.
-func (h *Hub) Run(ctx context.Context) error {
+// Run keeps the hub's time until ctx ends: heartbeats, the end of tokens, and
+// what parked clients say. It starts no goroutine that outlives it.
+func (h *Hub) Run(ctx context.Context) (err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var lot sync.WaitGroup
+	if h.lot != nil {
+		lot.Go(func() {
+			err = h.lot.Run(ctx)
+			stop()
+			h.lot.Close()
+		})
+	}
 	h.wheel.run(ctx)
-	return nil
+	lot.Wait()
+	return err
 }
+
+// now is the time since the hub was made. It is monotonic, and smaller than a
+// time.Time.
+func (h *Hub) now() time.Duration { return time.Since(h.born) }
 
 // Dispatch shows changes to whoever watches their orders. It never waits for a
 // client. Changes of one order must come in the order of their versions, or may
@@ -150,7 +186,7 @@ func (h *Hub) Dispatch(changes []order.Change) {
 		var m *message // made for the first who wants it
 		s := h.shard(c.State.Order)
 		s.mu.Lock()
-		for _, w := range s.watchers[c.State.Order] {
+		for w := s.watchers[c.State.Order]; w != nil; w = w.next {
 			if m == nil {
 				m = newMessage(c.State, now)
 			}
@@ -165,7 +201,10 @@ func (h *Hub) Dispatch(changes []order.Change) {
 func (h *Hub) Disconnect(id string) int {
 	s := h.shard(id)
 	s.mu.Lock()
-	watchers := append([]*watcher(nil), s.watchers[id]...)
+	var watchers []*watcher
+	for w := s.watchers[id]; w != nil; w = w.next {
+		watchers = append(watchers, w)
+	}
 	s.mu.Unlock()
 	for _, w := range watchers {
 		w.client.end(causeCut)
@@ -177,72 +216,18 @@ func (h *Hub) Disconnect(id string) int {
 func (h *Hub) Clients() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.clients)
+	return h.count
+}
+
+func (h *Hub) add(clients int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.count += clients
+	h.changed.Broadcast()
 }
 
 func (h *Hub) shard(id string) *indexShard {
 	return &h.index[maphash.String(indexSeed, id)%indexShards]
-}
-
-// watch shows orders to a client: register first, then read, then send the
-// newer of what was read and what came meanwhile. A change is either committed
-// before the read, and so in it, or after, and then its dispatch finds the
-// watcher registered. Read first, and a change between the two is missed.
-func (h *Hub) watch(ctx context.Context, c *client, orders []string) error {
-	watchers := h.register(c, orders)
-	if len(watchers) == 0 {
-		return nil
-	}
-	names := make([]string, len(watchers))
-	for i, w := range watchers {
-		names[i] = w.order
-	}
-	states, err := h.snapshots.read(ctx, names)
-	if err != nil {
-		for _, w := range watchers {
-			h.unregister(w)
-		}
-		return err
-	}
-	c.settle(watchers, states)
-	return nil
-}
-
-// register adds watchers that gather what comes, but do not send yet.
-func (h *Hub) register(c *client, orders []string) []*watcher {
-	watchers := c.add(orders)
-	for _, w := range watchers {
-		s := h.shard(w.order)
-		s.mu.Lock()
-		s.watchers[w.order] = append(s.watchers[w.order], w)
-		s.mu.Unlock()
-	}
-	if c.hasLeft() { // perhaps before these were in the index
-		for _, w := range watchers {
-			h.unregister(w)
-		}
-	}
-	return watchers
-}
-
-func (h *Hub) unregister(w *watcher) {
-	s := h.shard(w.order)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := s.watchers[w.order]
-	for i := range list {
-		if list[i] != w {
-			continue
-		}
-		list[i] = list[len(list)-1]
-		list[len(list)-1] = nil
-		if list = list[:len(list)-1]; len(list) == 0 {
-			delete(s.watchers, w.order)
-		} else {
-			s.watchers[w.order] = list
-		}
-		return
-	}
 }
 
 type unobserved struct{}

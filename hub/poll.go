@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/paybell/paybell/internal/problem"
 )
 
 // maxWait is the longest that a poll is held: most proxies allow a minute.
@@ -52,12 +54,7 @@ func (h *Hub) longPoll(w http.ResponseWriter, r *http.Request, grant Grant, know
 	http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	p := &pending{known: known, news: make(chan struct{}, 1)}
 	c := h.open(p, transportPoll, grant)
-	if err := h.watch(r.Context(), c, []string{r.PathValue("order")}); err != nil {
-		c.end(causeGone)
-		<-c.gone
-		h.unread(w, r, err)
-		return
-	}
+	h.watch(c, []string{r.PathValue("order")})
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	why := causeWaited
@@ -70,7 +67,11 @@ func (h *Hub) longPoll(w http.ResponseWriter, r *http.Request, grant Grant, know
 	}
 	c.end(why)
 	<-c.gone
-	if p.newest == nil { // cut or drained before the ledger was read
+	switch {
+	case p.refused != nil:
+		p.refused.Write(w)
+		return
+	case p.newest == nil: // cut or drained before the ledger was read
 		draining.Write(w)
 		return
 	}
@@ -152,8 +153,9 @@ type pending struct {
 	news  chan struct{} // filled when there is a state that the client does not have
 
 	// Read after the client is gone.
-	newest *message
-	retry  time.Duration // when to come again
+	newest  *message
+	refused *problem.Problem // the ledger could not be read
+	retry   time.Duration    // when to come again
 }
 
 func (p *pending) send(batch []outgoing) error {
@@ -172,8 +174,10 @@ func (p *pending) send(batch []outgoing) error {
 	return nil
 }
 
-func (p *pending) close(why cause) {
+func (p *pending) close(why cause) bool {
 	if why.retry > 0 {
 		p.retry = why.retry
 	}
+	p.refused = why.answer
+	return false
 }

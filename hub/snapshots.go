@@ -29,53 +29,65 @@ const (
 )
 
 type query struct {
-	names  []string
-	index  map[string]int
-	states []order.State
-	err    error
-	done   chan struct{}
+	names   []string
+	index   map[string]int
+	waiting []func([]order.State, error) // called with the states of names
 }
 
-// read returns the states of orders, at most 100, in the same order.
-func (s *snapshots) read(ctx context.Context, orders []string) ([]order.State, error) {
-	q := s.join(orders)
-	select {
-	case <-q.done:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if q.err != nil {
-		return nil, fmt.Errorf("hub: read the ledger: %w", q.err)
-	}
-	states := make([]order.State, len(orders))
-	for i, id := range orders {
-		states[i] = q.states[q.index[id]]
-	}
-	return states, nil
-}
-
-func (s *snapshots) join(orders []string) *query {
+// ask calls answer, from another goroutine, with the states of orders in the same
+// order. There are at most 100 of them. answer must not block.
+func (s *snapshots) ask(orders []string, answer func([]order.State, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next != nil && len(s.next.names)+len(orders) > maxQuery {
-		go s.ask(s.next) // a full one goes beside the running one
+		go s.put(s.next) // a full one goes beside the running one
 		s.next = nil
 	}
 	if s.next == nil {
-		s.next = &query{index: map[string]int{}, done: make(chan struct{})}
+		s.next = &query{index: map[string]int{}}
 	}
 	q := s.next
-	for _, id := range orders {
-		if _, ok := q.index[id]; !ok {
-			q.index[id] = len(q.names)
+	places := make([]int, len(orders))
+	for i, id := range orders {
+		place, ok := q.index[id]
+		if !ok {
+			place = len(q.names)
+			q.index[id] = place
 			q.names = append(q.names, id)
 		}
+		places[i] = place
 	}
+	q.waiting = append(q.waiting, func(all []order.State, err error) {
+		if err != nil {
+			answer(nil, err)
+			return
+		}
+		states := make([]order.State, len(places))
+		for i, place := range places {
+			states[i] = all[place]
+		}
+		answer(states, nil)
+	})
 	if !s.running {
 		s.running = true
 		go s.run()
 	}
-	return q
+}
+
+// read waits for the states of orders.
+func (s *snapshots) read(ctx context.Context, orders []string) ([]order.State, error) {
+	type answer struct {
+		states []order.State
+		err    error
+	}
+	answered := make(chan answer, 1)
+	s.ask(orders, func(states []order.State, err error) { answered <- answer{states, err} })
+	select {
+	case a := <-answered:
+		return a.states, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // run asks one query after the other, until none has gathered.
@@ -89,16 +101,22 @@ func (s *snapshots) run() {
 		if q == nil {
 			return
 		}
-		s.ask(q)
+		s.put(q)
 	}
 }
 
-func (s *snapshots) ask(q *query) {
-	defer close(q.done)
+// put asks the ledger.
+func (s *snapshots) put(q *query) {
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
 	defer cancel()
-	q.states, q.err = s.orders.States(ctx, q.names)
-	if q.err == nil && len(q.states) != len(q.names) {
-		q.err = fmt.Errorf("%d states for %d orders", len(q.states), len(q.names))
+	states, err := s.orders.States(ctx, q.names)
+	if err == nil && len(states) != len(q.names) {
+		err = fmt.Errorf("%d states for %d orders", len(states), len(q.names))
+	}
+	if err != nil {
+		err = fmt.Errorf("hub: read the ledger: %w", err)
+	}
+	for _, answer := range q.waiting {
+		answer(states, err)
 	}
 }

@@ -8,9 +8,9 @@ import (
 )
 
 // SSE answers GET /v1/sse: a stream of server-sent events with the states of
-// the orders asked for, until the token ends. It returns when the client has
-// gone. Last-Event-ID needs no reading: whatever a client has seen, it gets the
-// state as it is now first.
+// the orders asked for, until the token ends. It returns when the connection is
+// parked, or else when the client has gone. Last-Event-ID needs no reading:
+// whatever a client has seen, it gets the state as it is now first.
 func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	grant, ok := h.admitStream(w, r, query["ticket"])
@@ -26,6 +26,11 @@ func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
 		orderMissing.Write(w)
 		return
 	}
+	streamHeader(w.Header())
+	if h.parks(w, r) {
+		h.parkStream(w, grant, orders)
+		return
+	}
 	stream := &eventStream{w: w, controller: http.NewResponseController(w), timeout: h.opts.WriteTimeout}
 	if err := stream.controller.SetWriteDeadline(time.Time{}); err != nil {
 		// Some wrapper hides the connection. Without deadlines one client that
@@ -35,14 +40,7 @@ func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := h.open(stream, transportSSE, grant)
-	if err := h.watch(r.Context(), c, orders); err != nil {
-		c.end(causeGone)
-		<-c.gone
-		if !stream.begun {
-			h.unread(w, r, err)
-		}
-		return
-	}
+	h.watch(c, orders)
 	select {
 	case <-r.Context().Done():
 		c.end(causeGone)
@@ -86,21 +84,29 @@ func (s *eventStream) send(batch []outgoing) error {
 	return s.write()
 }
 
-// begin writes the head of the response. The retry field makes native clients
-// that lose the stream at the same moment come back at different ones.
+// begin writes the head of the response.
 func (s *eventStream) begin() {
 	if s.begun {
 		return
 	}
 	s.begun = true
-	header := s.w.Header()
+	s.w.WriteHeader(http.StatusOK)
+	s.buffer = appendRetry(s.buffer)
+}
+
+// streamHeader says what a stream is.
+func streamHeader(header http.Header) {
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no") // nginx
 	header.Set("X-Content-Type-Options", "nosniff")
-	s.w.WriteHeader(http.StatusOK)
+}
+
+// appendRetry appends a retry field of its own for each client, so that native
+// ones that lose the stream at the same moment come back at different ones.
+func appendRetry(b []byte) []byte {
 	retry := time.Second + rand.N(2*time.Second)
-	s.buffer = fmt.Appendf(s.buffer, "retry: %d\n\n", retry.Milliseconds())
+	return fmt.Appendf(b, "retry: %d\n\n", retry.Milliseconds())
 }
 
 // write sends the buffer within the write timeout. The deadline is cleared
@@ -119,12 +125,18 @@ func (s *eventStream) write() error {
 	return s.controller.SetWriteDeadline(time.Time{})
 }
 
-func (s *eventStream) close(why cause) {
-	if why.code == 0 {
-		return
+func (s *eventStream) close(why cause) bool {
+	switch {
+	case why.code == 0:
+		return false
+	case !s.begun && why.answer != nil:
+		s.begun = true
+		why.answer.Write(s.w)
+		return false
 	}
 	s.buffer = s.buffer[:0]
 	s.begin()
 	s.buffer = why.appendEvent(s.buffer)
 	s.write() // the client may be gone by now, and that is all right
+	return false
 }

@@ -9,12 +9,15 @@ import (
 )
 
 // An upgrade is the ResponseWriter of a WebSocket handshake. It keeps the
-// connection that is taken over, because deadlines are set on it, and holds
-// back the handshake's own error texts, so that refuse answers like the rest.
+// connection that is taken over, because deadlines are set on it or it is parked,
+// and holds back the handshake's own error texts, so that refuse answers like the
+// rest.
 type upgrade struct {
 	http.ResponseWriter
+	park   bool // the library is not given the connection
 	wire   net.Conn
-	status int // with which the handshake was refused
+	early  []byte // what the client sent right after its handshake, when parked
+	status int    // with which the handshake was refused
 }
 
 func (u *upgrade) WriteHeader(status int) {
@@ -29,7 +32,11 @@ func (u *upgrade) Write(b []byte) (int, error) { return len(b), nil }
 func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	wire, buffers, err := http.NewResponseController(u.ResponseWriter).Hijack()
 	u.wire = wire
-	return wire, buffers, err
+	if err != nil || !u.park {
+		return wire, buffers, err
+	}
+	u.early, _ = buffers.Reader.Peek(buffers.Reader.Buffered())
+	return (&handshake{voice: &voice{}}).Hijack()
 }
 
 // refuse answers a handshake that failed.

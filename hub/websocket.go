@@ -1,13 +1,11 @@
 package hub
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
@@ -27,19 +25,9 @@ const bearerPrefix = "bearer."
 // maxClientMessage bounds what a client may send at once: a token and a little.
 const maxClientMessage = 8 << 10
 
-var (
-	causeBadMessage = cause{name: "bad_message", code: 4400, reason: "bad message"}
-	causeNotUTF8    = cause{name: "bad_message", code: int(websocket.StatusInvalidFramePayloadData), reason: "text is not UTF-8"}
-	causeProtocol   = cause{name: "bad_message", code: int(websocket.StatusProtocolError), reason: "protocol error"}
-	causeDenied     = cause{name: "token_invalid", code: 4401, reason: "token not valid"}
-	causeNotYours   = cause{name: "not_your_order", code: 4403, reason: "not your order"}
-	causeOtherOwner = cause{name: "not_your_order", code: 4403, reason: "token of another subject"}
-	causeNoToken    = cause{name: "no_token", code: 4408, reason: "no token in time"}
-	causeNoLedger   = cause{name: "ledger_unavailable", code: int(websocket.StatusTryAgainLater), reason: "ledger unavailable"}
-)
-
 // WebSocket answers GET /v1/ws. The handler returns after the handshake, so that
-// net/http lets go of the request; one goroutine stays to read.
+// net/http lets go of the request. The connection is parked, or where that is not
+// possible, one goroutine stays to read.
 func (h *Hub) WebSocket(w http.ResponseWriter, r *http.Request) {
 	if h.draining.Load() {
 		draining.Write(w)
@@ -71,25 +59,32 @@ func (h *Hub) WebSocket(w http.ResponseWriter, r *http.Request) {
 		upgradeRequired.Write(w)
 		return
 	}
-	up := &upgrade{ResponseWriter: w}
-	conn, acceptErr := websocket.Accept(up, r, &websocket.AcceptOptions{
-		Subprotocols:       []string{Subprotocol},
-		InsecureSkipVerify: true, // the origin was checked above, port and all
-		CompressionMode:    websocket.CompressionDisabled,
-	})
-	if acceptErr != nil {
-		up.refuse()
-		return
-	}
-	conn.SetReadLimit(maxClientMessage)
-	s := &socket{hub: h, conn: conn, wire: up.wire, asked: r.URL.Query()["order"]}
+	var why *cause
 	if err != nil {
 		// A page cannot see the status of a refused handshake, but it can see a
 		// close code.
-		go s.close(deniedCause(err))
+		why = deniedCause(err)
+	}
+	up := &upgrade{ResponseWriter: w, park: h.parks(w, r)}
+	conn, err := websocket.Accept(up, r, acceptOptions)
+	if err != nil {
+		up.refuse()
 		return
 	}
-	go s.serve(grant, offer.token != "")
+	asked := r.URL.Query()["order"]
+	if up.park {
+		conn.CloseNow() // of nothing but memory
+		h.parkSocket(up, asked, grant, why)
+		return
+	}
+	conn.SetReadLimit(maxClientMessage)
+	go h.serveSocket(&socket{hub: h, conn: conn, wire: up.wire, asked: asked}, grant, why)
+}
+
+var acceptOptions = &websocket.AcceptOptions{
+	Subprotocols:       []string{Subprotocol},
+	InsecureSkipVerify: true, // the origin was checked before, port and all
+	CompressionMode:    websocket.CompressionDisabled,
 }
 
 // An offer is what a client brings to the handshake.
@@ -126,110 +121,47 @@ func readOffer(header http.Header) (offer, *problem.Problem) {
 	return o, nil
 }
 
-// A socket is the carrier of one WebSocket.
-type socket struct {
-	hub   *Hub
-	conn  *websocket.Conn
-	wire  net.Conn // under conn. A deadline on it costs less than a context, and ends what conn waits for without one
-	asked []string // the orders that the address names; none: all of the token
-
-	client *client // nil before the token has come
-	buffer []byte
-}
-
-// serve reads until the connection ends.
-func (s *socket) serve(grant Grant, authorized bool) {
-	if !authorized {
-		var ok bool
-		if grant, ok = s.firstToken(); !ok {
-			return
-		}
-	}
-	orders, ok := grant.choose(s.asked)
-	if !ok {
-		s.close(causeNotYours)
-		return
-	}
-	s.client = s.hub.open(s, transportWebSocket, grant)
-	why := s.watch(orders)
-	for why == nil {
-		var token string
-		if token, why = s.readToken(); why == nil {
-			why = s.renew(token)
-		}
-	}
-	s.client.end(*why)
-}
-
-func (s *socket) watch(orders []string) *cause {
-	if err := s.hub.watch(context.Background(), s.client, orders); err != nil {
-		s.hub.opts.Log.Warn("read the ledger for a newcomer", "err", err)
-		return &causeNoLedger
-	}
-	return nil
-}
-
-// firstToken waits for the message that says who is there.
-func (s *socket) firstToken() (Grant, bool) {
-	late := time.AfterFunc(s.hub.opts.AuthTimeout, func() { s.close(causeNoToken) })
-	token, why := s.readToken()
-	if !late.Stop() {
-		return Grant{}, false
-	}
-	if why != nil {
-		s.close(*why)
-		return Grant{}, false
-	}
-	grant, err := s.hub.authorize(token)
-	if err != nil {
-		s.close(deniedCause(err))
-		return Grant{}, false
-	}
-	return grant, true
-}
-
-// renew takes a new token on an open connection. It may be for other orders,
-// but not for another person.
-func (s *socket) renew(token string) *cause {
-	grant, err := s.hub.authorize(token)
-	if err != nil {
-		why := deniedCause(err)
-		return &why
-	}
-	if grant.Subject != s.client.subject() {
-		return &causeOtherOwner
-	}
-	orders, ok := grant.choose(s.asked)
-	if !ok {
-		return &causeNotYours
-	}
-	grant.Orders = orders
-	return s.watch(s.client.renew(grant))
-}
-
-// readToken reads one message, which must be {"type":"auth","token":"…"}.
-func (s *socket) readToken() (string, *cause) {
-	kind, reader, err := s.conn.Reader(context.Background())
-	if err != nil {
-		return "", readFailure(err)
-	}
-	late := time.AfterFunc(s.hub.messageTime, func() { s.wire.Close() })
-	data, err := io.ReadAll(reader)
+// hear takes a message of a WebSocket's client, which must be
+// {"type":"auth","token":"…"}. asked are the orders that its address names; none:
+// all of the token.
+func (c *client) hear(asked []string, kind websocket.MessageType, data []byte) *cause {
 	switch {
-	case !late.Stop():
-		return "", &causeSlow
-	case err != nil:
-		return "", readFailure(err)
 	case kind != websocket.MessageText:
-		return "", &causeBadMessage
+		return &causeBadMessage
 	case !utf8.Valid(data):
-		return "", &causeNotUTF8
+		return &causeNotUTF8
 	}
 	message, err := strictjson.ParseObject(data)
 	if err != nil || message.String("type") != "auth" || message.String("token") == "" {
-		return "", &causeBadMessage
+		return &causeBadMessage
 	}
-	return message.String("token"), nil
+	grant, err := c.hub.authorize(message.String("token"))
+	if err != nil {
+		return deniedCause(err)
+	}
+	return c.admit(asked, grant)
+}
+
+// admit lets a client watch by its first token, or go on by another. That may be
+// for other orders, but not for another person.
+func (c *client) admit(asked []string, grant Grant) *cause {
+	orders, ok := grant.choose(asked)
+	switch {
+	case !c.mayBe(grant.Subject):
+		return &causeOtherOwner
+	case !ok:
+		return &causeNotYours
+	}
+	grant.Orders = orders
+	c.hub.watch(c, c.renew(grant))
+	return nil
+}
+
+func deniedCause(err error) *cause {
+	if errors.Is(err, ErrExpired) {
+		return &causeExpired
+	}
+	return &causeDenied
 }
 
 // readFailure tells a client that went from one that broke the protocol in a
@@ -241,43 +173,4 @@ func readFailure(err error) *cause {
 		return &causeGone
 	}
 	return &causeProtocol
-}
-
-func deniedCause(err error) cause {
-	if errors.Is(err, ErrExpired) {
-		return causeExpired
-	}
-	return causeDenied
-}
-
-// send has one deadline for the whole batch. It is cleared afterwards, because
-// the library answers pings on the same connection.
-func (s *socket) send(batch []outgoing) error {
-	s.wire.SetWriteDeadline(time.Now().Add(s.hub.opts.WriteTimeout))
-	for _, out := range batch {
-		s.buffer = out.appendSocket(s.buffer[:0])
-		if err := s.write(s.buffer); err != nil {
-			return err
-		}
-	}
-	return s.wire.SetWriteDeadline(time.Time{})
-}
-
-func (s *socket) write(message []byte) error {
-	return s.conn.Write(context.Background(), websocket.MessageText, message)
-}
-
-// close says goodbye where the client is to come again, and ends with the
-// closing handshake. The deadline bounds it: in the middle of a message, the
-// library waits for the message's end without one.
-func (s *socket) close(why cause) {
-	if why.code == 0 {
-		s.conn.CloseNow()
-		return
-	}
-	s.wire.SetDeadline(time.Now().Add(s.hub.opts.WriteTimeout))
-	if why.code == 1001 {
-		s.write(why.appendSocket(nil)) // the client may be gone, and that is all right
-	}
-	s.conn.Close(websocket.StatusCode(why.code), why.reason)
 }

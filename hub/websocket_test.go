@@ -56,7 +56,7 @@ func TestNoTokenInTimeIsEnded(t *testing.T) {
 				began := time.Now()
 				w := dialWebSocket(n, &websocket.DialOptions{Subprotocols: []string{Subprotocol}})
 				say(w)
-				if w.wantClosed(4408); time.Since(began) != 5*time.Second {
+				if w.wantClosed(4408); time.Since(began) < 5*time.Second || time.Since(began) > 5*time.Second+2*wheelStep {
 					t.Errorf("ended after %v", time.Since(began))
 				}
 			})
@@ -71,7 +71,7 @@ func TestFirstMessageMustBeAToken(t *testing.T) {
 	w.wantClosed(4400)
 }
 
-// A socket without a token is in no table, costs no read of the ledger and
+// A socket without a token watches nothing, costs no read of the ledger and
 // little memory.
 func TestUnauthenticatedSocketIsSmall(t *testing.T) {
 	const sockets = 200
@@ -89,8 +89,8 @@ func TestUnauthenticatedSocketIsSmall(t *testing.T) {
 	if each := (int64(memory()) - int64(before)) / sockets; each > 64<<10 { // both ends
 		t.Errorf("%d bytes each", each)
 	}
-	if clients, watchers, timers := n.held(); clients+watchers+timers != 0 || n.book.reads != 0 {
-		t.Errorf("%d clients, %d watchers, %d timers, %d reads", clients, watchers, timers, n.book.reads)
+	if _, watchers, _ := n.held(); watchers != 0 || n.book.reads != 0 {
+		t.Errorf("%d watchers, %d reads", watchers, n.book.reads)
 	}
 }
 

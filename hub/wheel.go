@@ -39,7 +39,11 @@ func (w *wheel) schedule(c *client, now time.Time) {
 		return
 	}
 	steps := int(c.due(now).Sub(now)/wheelStep) + 1
-	steps = min(max(steps, 1), wheelSlots-1)
+	w.hangLocked(c, min(max(steps, 1), wheelSlots-1))
+}
+
+// hangLocked puts a client that hangs nowhere into the slot some steps ahead.
+func (w *wheel) hangLocked(c *client, steps int) {
 	c.timer.slot, c.timer.set = (w.at+steps)%wheelSlots, true
 	head := w.slots[c.timer.slot]
 	c.timer.next = head
@@ -71,6 +75,19 @@ func (w *wheel) removeLocked(c *client) {
 		t.next.timer.prev = t.prev
 	}
 	t.prev, t.next, t.set = nil, nil, false
+}
+
+// all returns every client: each hangs somewhere until it is forgotten.
+func (w *wheel) all() []*client {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var clients []*client
+	for _, c := range w.slots {
+		for ; c != nil; c = c.timer.next {
+			clients = append(clients, c)
+		}
+	}
+	return clients
 }
 
 // run turns the wheel until ctx ends. After a stall it catches up.
@@ -108,6 +125,7 @@ func (w *wheel) turn(now time.Time) {
 	for c := w.slots[w.at]; c != nil; c = w.slots[w.at] {
 		due = append(due, c)
 		w.removeLocked(c)
+		w.hangLocked(c, wheelSlots-1) // for as long as it is being looked at
 	}
 	w.mu.Unlock()
 	for _, c := range due {

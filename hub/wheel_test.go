@@ -68,7 +68,7 @@ func TestGrantThatIsOverEndsAtOnce(t *testing.T) {
 func TestStalledWheelCatchesUp(t *testing.T) {
 	for _, stall := range []time.Duration{wheelStep, time.Second, time.Minute, 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			n := newStillNode(t, Options{})
+			n := newStillNode(t, Options{Goroutines: true})
 			last := time.Now()
 			var over, fine []*client
 			for i := range 100 {

@@ -1,0 +1,76 @@
+package hub
+
+import (
+	"net/http"
+)
+
+// A parkedStream is the carrier of a parked SSE response.
+type parkedStream struct {
+	parked
+	header http.Header // of the response; nil once it was sent
+	noise  int         // bytes that the client has sent after its request
+}
+
+// maxNoise bounds what a client may say on a stream, where it has nothing to say.
+const maxNoise = 16 << 10
+
+// parkStream takes the connection of an SSE request over and parks it.
+func (h *Hub) parkStream(w http.ResponseWriter, grant Grant, orders []string) {
+	s := &parkedStream{header: w.Header()}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		h.opts.Log.Error("take over a connection for a stream", "err", err)
+		unavailable.Write(w)
+		return
+	}
+	if err := h.lot.Park(&s.conn, conn, s); err != nil {
+		h.opts.Log.Error("park a stream", "err", err)
+		conn.Close()
+		return
+	}
+	s.client = h.open(s, transportSSE, grant)
+	h.watch(s.client, orders)
+	s.listen()
+}
+
+// Heard notices the end. A client that pipelines, or just talks, is not listened
+// to: HTTP has no answer before the end of the stream.
+func (s *parkedStream) Heard(data []byte, err error) bool {
+	if s.noise += len(data); err != nil || s.noise > maxNoise {
+		s.client.hungUp()
+	}
+	return s.noise <= maxNoise
+}
+
+func (s *parkedStream) send(batch []outgoing) error {
+	return s.write(func(b []byte) []byte {
+		b = s.begin(b)
+		for _, out := range batch {
+			b = out.appendEvent(b)
+		}
+		return b
+	})
+}
+
+// begin puts the head before what is sent first.
+func (s *parkedStream) begin(b []byte) []byte {
+	if s.header != nil {
+		head := response{header: s.header, status: http.StatusOK}
+		b = appendRetry(head.appendTo(b))
+		s.header = nil
+	}
+	return b
+}
+
+func (s *parkedStream) close(why cause) bool {
+	switch {
+	case why.code == 0:
+		s.conn.Close()
+		return false
+	case s.header != nil && why.answer != nil:
+		refusal := response{header: s.header}
+		why.answer.Write(&refusal)
+		return s.finish(refusal.appendTo)
+	}
+	return s.finish(func(b []byte) []byte { return why.appendEvent(s.begin(b)) })
+}

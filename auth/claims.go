@@ -196,10 +196,6 @@ func (p *payload) check(issuer, audience string, now time.Time) error {
 	return nil
 }
 
-// UnmarshalJSON keeps what readClaims read. golang-jwt's own reading is lenient
-// about case, duplicates and types, and must not have a say.
-func (p *payload) UnmarshalJSON([]byte) error { return nil }
-
 // The claims as golang-jwt asks for them.
 
 func (p *payload) GetExpirationTime() (*jwt.NumericDate, error) {

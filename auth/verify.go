@@ -46,9 +46,9 @@ type Verifier struct {
 	issuer, audience, tokenType string
 	now                         func() time.Time
 
-	keys    map[string]key         // by kid; the configured ones
-	sets    []*keySet              // asked in the order of the configuration for any other kid
-	parsers map[string]*jwt.Parser // by algorithm
+	keys   map[string]key // by kid; the configured ones
+	sets   []*keySet      // asked in the order of the configuration for any other kid
+	claims *jwt.Validator
 }
 
 // NewVerifier returns a Verifier for tokens signed by any of keys. It refuses
@@ -61,7 +61,7 @@ func NewVerifier(keys []Key, opts Options) (*Verifier, error) {
 	}
 	v := &Verifier{
 		issuer: opts.Issuer, audience: opts.Audience, tokenType: opts.TokenType, now: opts.Now,
-		keys: map[string]key{}, parsers: map[string]*jwt.Parser{},
+		keys: map[string]key{},
 	}
 	if v.audience == "" {
 		v.audience = "paybell"
@@ -78,8 +78,8 @@ func NewVerifier(keys []Key, opts Options) (*Verifier, error) {
 		if err := v.add(k, opts); err != nil {
 			return nil, fmt.Errorf("auth: key %s: %w", label(k, i), err)
 		}
-		v.parsers[k.Algorithm] = v.parser(k.Algorithm)
 	}
+	v.claims = v.validator()
 	return v, nil
 }
 
@@ -98,18 +98,18 @@ func (v *Verifier) add(k Key, opts Options) error {
 	return err
 }
 
-// parser makes golang-jwt accept one algorithm only, and check all that it can
-// check; [payload.check] then says it again, more strictly where the library
-// knows one leeway for everything.
-func (v *Verifier) parser(algorithm string) *jwt.Parser {
+// validator makes golang-jwt check all of the claims that it can check;
+// [payload.check] then says it again, more strictly where the library knows one
+// leeway for everything.
+func (v *Verifier) validator() *jwt.Validator {
 	options := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{algorithm}), jwt.WithStrictDecoding(), jwt.WithExpirationRequired(),
-		jwt.WithIssuedAt(), jwt.WithAudience(v.audience), jwt.WithLeeway(clockSkew), jwt.WithTimeFunc(v.now),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithAudience(v.audience),
+		jwt.WithLeeway(clockSkew), jwt.WithTimeFunc(v.now),
 	}
 	if v.issuer != "" {
 		options = append(options, jwt.WithIssuer(v.issuer))
 	}
-	return jwt.NewParser(options...)
+	return jwt.NewValidator(options...)
 }
 
 // Verify returns what a token says when it is genuine, made for this service
@@ -118,50 +118,57 @@ func (v *Verifier) parser(algorithm string) *jwt.Parser {
 // a kid that no key set holds is refused at once, and asks for the sets to be
 // read again soon.
 func (v *Verifier) Verify(token string) (Claims, error) {
-	header, claims, err := split(token)
+	parts, err := split(token)
 	if err != nil {
 		return Claims{}, err
 	}
-	key, err := v.key(header)
+	key, err := v.key(parts.header)
 	if err != nil {
 		return Claims{}, err
 	}
-	p, err := readClaims(claims)
+	p, err := readClaims(parts.claims)
 	if err != nil {
 		return Claims{}, err
 	}
-	parsed, err := v.parsers[key.algorithm].ParseWithClaims(token, p, func(*jwt.Token) (any, error) { return key.public, nil })
-	if err != nil && !errors.Is(err, jwt.ErrTokenInvalidClaims) {
+	// Not by the library's parser: it reads header and claims once more, and more
+	// leniently. The key has chosen the method, and the header agreed.
+	if jwt.GetSigningMethod(key.algorithm).Verify(parts.signed, parts.signature, key.public) != nil {
 		return Claims{}, refuse(ReasonSignature, "signature does not match the key that kid names; sign with that key")
 	}
 	if why := p.check(v.issuer, v.audience, v.now()); why != nil {
 		return Claims{}, why
 	}
-	if err != nil || !parsed.Valid {
+	if v.claims.Validate(p) != nil {
 		return Claims{}, refuse(ReasonClaims, "claims are not valid")
 	}
 	p.KeyID = key.id
 	return p.Claims, nil
 }
 
+// The parts of a token, decoded, and the text that is signed.
+type parts struct {
+	header, claims, signature []byte
+	signed                    string
+}
+
 // split takes a compact JWS (RFC 7515 section 7.1) apart. golang-jwt skips CR
 // and LF inside a part, so that one token would have many spellings.
-func split(token string) (header, claims []byte, err error) {
+func split(token string) (p parts, err error) {
 	if len(token) > maxTokenBytes {
-		return nil, nil, refuse(ReasonMalformed, fmt.Sprintf("token is longer than %d bytes; name fewer orders or drop claims that nobody reads", maxTokenBytes))
+		return parts{}, refuse(ReasonMalformed, fmt.Sprintf("token is longer than %d bytes; name fewer orders or drop claims that nobody reads", maxTokenBytes))
 	}
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return nil, nil, refuse(ReasonMalformed, "token does not have three parts; send a signed JWT in compact form")
+	texts := strings.Split(token, ".")
+	if len(texts) != 3 {
+		return parts{}, refuse(ReasonMalformed, "token does not have three parts; send a signed JWT in compact form")
 	}
-	var decoded [3][]byte
-	for i, part := range parts {
-		decoded[i], err = base64.RawURLEncoding.Strict().DecodeString(part)
-		if err != nil || part == "" || strings.ContainsAny(part, "\r\n") {
-			return nil, nil, refuse(ReasonMalformed, "a part of the token is not base64url without padding (RFC 7515 section 2)")
+	for i, into := range []*[]byte{&p.header, &p.claims, &p.signature} {
+		*into, err = base64.RawURLEncoding.Strict().DecodeString(texts[i])
+		if err != nil || texts[i] == "" || strings.ContainsAny(texts[i], "\r\n") {
+			return parts{}, refuse(ReasonMalformed, "a part of the token is not base64url without padding (RFC 7515 section 2)")
 		}
 	}
-	return decoded[0], decoded[1], nil
+	p.signed = token[:len(token)-len(texts[2])-1]
+	return p, nil
 }
 
 // key returns the key that the header names. Only kid chooses it; the header's

@@ -28,13 +28,14 @@ func (h *Hub) parkSocket(up *upgrade, asked []string, grant Grant, why *cause) {
 		up.wire.Close()
 		return
 	}
+	s.conn.Write(up.head().appendTo(nil))
 	s.client = h.open(s, transportWebSocket, Grant{})
 	switch {
 	case why != nil:
-	case grant.Expires.IsZero():
-		s.client.owe(h.opts.AuthTimeout, &causeNoToken)
-	default:
+	case !grant.Expires.IsZero():
 		why = s.client.admit(asked, grant)
+	default:
+		s.client.owe(h.opts.AuthTimeout, &causeNoToken)
 	}
 	if why != nil {
 		s.client.end(*why)

@@ -7,8 +7,8 @@ import (
 // A parkedStream is the carrier of a parked SSE response.
 type parkedStream struct {
 	parked
-	header http.Header // of the response; nil once it was sent
-	noise  int         // bytes that the client has sent after its request
+	head  *response // goes out with what comes first; nil once it was sent
+	noise int       // bytes that the client has sent after its request
 }
 
 // maxNoise bounds what a client may say on a stream, where it has nothing to say.
@@ -16,7 +16,8 @@ const maxNoise = 16 << 10
 
 // parkStream takes the connection of an SSE request over and parks it.
 func (h *Hub) parkStream(w http.ResponseWriter, grant Grant, orders []string) {
-	s := &parkedStream{header: w.Header()}
+	w.Header().Set("Connection", "close") // which ends the response (RFC 9112, section 6.3)
+	s := &parkedStream{head: &response{header: w.Header(), status: http.StatusOK, body: appendRetry(nil)}}
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		h.opts.Log.Error("take over a connection for a stream", "err", err)
@@ -52,12 +53,10 @@ func (s *parkedStream) send(batch []outgoing) error {
 	})
 }
 
-// begin puts the head before what is sent first.
 func (s *parkedStream) begin(b []byte) []byte {
-	if s.header != nil {
-		head := response{header: s.header, status: http.StatusOK}
-		b = appendRetry(head.appendTo(b))
-		s.header = nil
+	if s.head != nil {
+		b = s.head.appendTo(b)
+		s.head = nil
 	}
 	return b
 }
@@ -67,10 +66,10 @@ func (s *parkedStream) close(why cause) bool {
 	case why.code == 0:
 		s.conn.Close()
 		return false
-	case s.header != nil && why.answer != nil:
-		refusal := response{header: s.header}
-		why.answer.Write(&refusal)
-		return s.finish(refusal.appendTo)
+	case s.head != nil && why.answer != nil:
+		s.head.body = nil
+		why.answer.Write(s.head)
+		return s.finish(s.begin)
 	}
 	return s.finish(func(b []byte) []byte { return why.appendEvent(s.begin(b)) })
 }

@@ -22,13 +22,12 @@ func (r *response) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// appendTo appends the response, or its beginning when it has no body yet. It ends
-// where the connection does (RFC 9112, section 6.3).
+// appendTo appends the response, or its beginning where more is to follow.
 func (r *response) appendTo(b []byte) []byte {
 	b = strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(r.status), 10)
 	b = append(append(append(b, ' '), http.StatusText(r.status)...), "\r\nDate: "...)
 	b = time.Now().UTC().AppendFormat(b, http.TimeFormat)
-	b = append(b, "\r\nConnection: close\r\n"...)
+	b = append(b, "\r\n"...)
 	lines := appender(b)
 	r.header.Write(&lines) // which replaces line breaks
 	return append(append(lines, "\r\n"...), r.body...)

@@ -21,7 +21,7 @@ type upgrade struct {
 }
 
 func (u *upgrade) WriteHeader(status int) {
-	if u.status = status; status == http.StatusSwitchingProtocols {
+	if u.status = status; status == http.StatusSwitchingProtocols && !u.park {
 		u.ResponseWriter.WriteHeader(status)
 	}
 }
@@ -38,6 +38,9 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	u.early, _ = buffers.Reader.Peek(buffers.Reader.Buffered())
 	return (&handshake{voice: &voice{}}).Hijack()
 }
+
+// head is the answer of a handshake that has not been sent.
+func (u *upgrade) head() *response { return &response{header: u.Header(), status: u.status} }
 
 // refuse answers a handshake that failed.
 func (u *upgrade) refuse() {

@@ -177,6 +177,7 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	spawn(&others, "token keys", func() error { return g.verifier.Run(parts) })
 	spawn(&others, "expiry", func() error { return g.ledger.Expire(parts, g.due, g.log) })
 	spawn(&others, "timelines", func() error { g.teller.run(parts); return nil })
+	spawn(&others, "memory", func() error { newMemory().run(parts); return nil })
 
 	servers := []*http.Server{g.server(g.public, answerTimeout), g.server(g.admin, 0)} // a profile takes its time
 	spawn(&others, "listen", func() error { return closed(g.serve(servers[0], public)) })

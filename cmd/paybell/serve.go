@@ -41,6 +41,7 @@ to come back, webhooks are served to the last. A second signal ends it at once.`
 		if err := c.print(cmd.ErrOrStderr()); err != nil {
 			return err
 		}
+		tuneMemory()
 		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 		ctx, cancel := untilSignal(cmd.Context())
 		defer cancel()

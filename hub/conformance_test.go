@@ -13,11 +13,20 @@ import (
 // errDisk is what a ledger that cannot be read says.
 var errDisk = errors.New("disk on fire")
 
-// onEach runs a test over every transport, over real sockets.
+// eachForm runs a test for both ways in which a connection is kept: parked, and
+// with goroutines.
+func eachForm(t *testing.T, test func(t *testing.T, goroutines bool)) {
+	t.Run("parked", func(t *testing.T) { test(t, false) })
+	t.Run("goroutines", func(t *testing.T) { test(t, true) })
+}
+
+// onEach runs a test over every transport in both forms, over real sockets.
 func onEach(t *testing.T, test func(t *testing.T, n *node, over transport)) {
-	for _, over := range transports {
-		t.Run(over.name, func(t *testing.T) { test(t, start(t, Options{}), over) })
-	}
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		for _, over := range transports {
+			t.Run(over.name, func(t *testing.T) { test(t, start(t, Options{Goroutines: goroutines}), over) })
+		}
+	})
 }
 
 // onEachInTime runs a test over every transport in a bubble, whose clock goes on

@@ -75,20 +75,22 @@ func TestDrainAnswersHeldPolls(t *testing.T) {
 }
 
 func TestDrainingNodeTakesNobody(t *testing.T) {
-	n := start(t, Options{})
-	token := n.token("o")
-	ticket, _ := n.buy(token, "")
-	n.Drain(t.Context(), time.Second)
-	post := n.get("/v1/tickets", token, nil)
-	post.Method = http.MethodPost
-	for _, r := range []*http.Request{
-		n.get("/v1/ws", token, nil), n.get("/v1/sse", token, nil), n.get("/v1/sse?ticket="+ticket, "", nil),
-		n.get("/v1/orders/o", token, nil), post,
-	} {
-		if a := n.do(r); a.status != 503 || a.problem != "draining" || a.retry != 1 {
-			t.Errorf("%s: %+v", r.URL.Path, a)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		n := start(t, Options{Goroutines: goroutines})
+		token := n.token("o")
+		ticket, _ := n.buy(token, "")
+		n.Drain(t.Context(), time.Second)
+		post := n.get("/v1/tickets", token, nil)
+		post.Method = http.MethodPost
+		for _, r := range []*http.Request{
+			n.get("/v1/ws", token, nil), n.get("/v1/sse", token, nil), n.get("/v1/sse?ticket="+ticket, "", nil),
+			n.get("/v1/orders/o", token, nil), post,
+		} {
+			if a := n.do(r); a.status != 503 || a.problem != "draining" || a.retry != 1 {
+				t.Errorf("%s: %+v", r.URL.Path, a)
+			}
 		}
-	}
+	})
 }
 
 // A client that was let in just before the drain, and is registered just after it.
@@ -104,14 +106,16 @@ func TestLatecomerToADrainIsSentAway(t *testing.T) {
 
 // A WebSocket that has shown no token yet is told as well.
 func TestSocketWithoutATokenIsSentAway(t *testing.T) {
-	n := start(t, Options{})
-	w := dialWebSocket(n, &websocket.DialOptions{})
-	n.eventually("it is open", func() bool { return n.Clients() == 1 })
-	go n.Drain(context.Background(), time.Second)
-	if e := w.next(); e.Type != "goodbye" || e.RetryMS == 0 {
-		t.Errorf("saw %+v", e)
-	}
-	w.wantClosed(1001)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		n := start(t, Options{Goroutines: goroutines})
+		w := dialWebSocket(n, &websocket.DialOptions{})
+		n.eventually("it is open", func() bool { return n.Clients() == 1 })
+		go n.Drain(context.Background(), time.Second)
+		if e := w.next(); e.Type != "goodbye" || e.RetryMS == 0 {
+			t.Errorf("saw %+v", e)
+		}
+		w.wantClosed(1001)
+	})
 }
 
 // A drain does not wait for those who do not go longer than it is told to.

@@ -223,7 +223,18 @@ func serveTCP(t testing.TB, n *node) *node {
 		t.Fatal(err)
 	}
 	address := listener.Addr().String()
-	return serve(t, n, listener, func() (net.Conn, error) { return net.Dial("tcp", address) })
+	return serve(t, n, narrow{listener}, func() (net.Conn, error) { return net.Dial("tcp", address) })
+}
+
+// A narrow listener's connections hold little in the kernel, as the gateway's do.
+type narrow struct{ net.Listener }
+
+func (l narrow) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		conn.(*net.TCPConn).SetWriteBuffer(32 << 10)
+	}
+	return conn, err
 }
 
 // startPipes serves a hub over pipes in memory, for a bubble of synctest.

@@ -14,64 +14,66 @@ import (
 
 // Clients come and leave in every way there is, and nothing of them stays.
 func TestNothingIsLeftOfThoseWhoLeft(t *testing.T) {
-	rounds := 100
-	if testing.Short() {
-		rounds = 20
-	}
-	n := start(t, Options{})
-	come := func(i int) {
-		token := n.token("o", "p")
-		for _, over := range transports {
-			w := over.open(n, token, "o")
-			w.want("snapshot", "o", n.book.states["o"].Version)
-			switch i % 4 {
-			case 0:
-				w.leave()
-			case 1:
-				n.Disconnect("o")
-			case 2:
-				n.commit("o", order.Pending)
-				w.leave()
-			case 3:
-				if over.name == transportWebSocket {
-					w.send("nonsense")
-					w.wantClosed(4400)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		rounds := 100
+		if testing.Short() {
+			rounds = 20
+		}
+		n := start(t, Options{Goroutines: goroutines})
+		come := func(i int) {
+			token := n.token("o", "p")
+			for _, over := range transports {
+				w := over.open(n, token, "o")
+				w.want("snapshot", "o", n.book.states["o"].Version)
+				switch i % 4 {
+				case 0:
+					w.leave()
+				case 1:
+					n.Disconnect("o")
+				case 2:
+					n.commit("o", order.Pending)
+					w.leave()
+				case 3:
+					if over.name == transportWebSocket {
+						w.send("nonsense")
+						w.wantClosed(4400)
+					}
 				}
+				w.leave()
 			}
-			w.leave()
+			raw(n, "").Close()
+			s := rawWatch(n, "p")
+			s.put(frameHeader(opText, true, 5000)[:3]) // in the middle of a header
+			s.Close()
+			over(n, token)
 		}
-		raw(n, "").Close()
-		s := rawWatch(n, "p")
-		s.put(frameHeader(opText, true, 5000)[:3]) // in the middle of a header
-		s.Close()
-		over(n, token)
-	}
-	come(0) // what is made once is made
-	n.wantEmpty()
-	goroutines := func() int {
-		n.client.CloseIdleConnections()
-		n.client.Transport.(discreet).next.(*http.Transport).CloseIdleConnections()
-		return runtime.NumGoroutine()
-	}
-	time.Sleep(50 * time.Millisecond)
-	before := goroutines()
-	for i := range rounds {
-		come(i)
-	}
-	n.wantEmpty()
-	n.eventually("its goroutines have ended", func() bool { return goroutines() <= before })
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	closed := map[string]int{}
-	for what, count := range n.closed {
-		transport, _, _ := strings.Cut(what, " ")
-		closed[transport] += count
-	}
-	for name, opened := range n.opened {
-		if closed[name] != opened {
-			t.Errorf("%s: %d opened, %d closed: %v", name, opened, closed[name], n.closed)
+		come(0) // what is made once is made
+		n.wantEmpty()
+		running := func() int {
+			n.client.CloseIdleConnections()
+			n.client.Transport.(discreet).next.(*http.Transport).CloseIdleConnections()
+			return runtime.NumGoroutine()
 		}
-	}
+		time.Sleep(50 * time.Millisecond)
+		before := running()
+		for i := range rounds {
+			come(i)
+		}
+		n.wantEmpty()
+		n.eventually("its goroutines have ended", func() bool { return running() <= before })
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		closed := map[string]int{}
+		for what, count := range n.closed {
+			transport, _, _ := strings.Cut(what, " ")
+			closed[transport] += count
+		}
+		for name, opened := range n.opened {
+			if closed[name] != opened {
+				t.Errorf("%s: %d opened, %d closed: %v", name, opened, closed[name], n.closed)
+			}
+		}
+	})
 }
 
 // over leaves a held poll.

@@ -141,25 +141,27 @@ func TestClientThatLeavesAHeldPoll(t *testing.T) {
 
 // A client that leaves while the ledger is read is nothing to warn of.
 func TestClientThatLeavesDuringTheRead(t *testing.T) {
-	for _, path := range []string{"/v1/orders/o", "/v1/sse"} {
-		n := start(t, Options{})
-		reading, left := make(chan struct{}), make(chan struct{})
-		n.book.before = func() {
-			close(reading)
-			<-left
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		for _, path := range []string{"/v1/orders/o", "/v1/sse"} {
+			n := start(t, Options{Goroutines: goroutines})
+			reading, left := make(chan struct{}), make(chan struct{})
+			n.book.before = func() {
+				close(reading)
+				<-left
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan answer)
+			go func() { ended <- n.do(n.get(path, n.token("o"), nil).WithContext(ctx)) }()
+			<-reading
+			cancel()
+			<-ended
+			n.wantEmpty() // before the read has ended
+			close(left)
+			if n.logged() != "" {
+				t.Errorf("%s logged %s", path, n.logged())
+			}
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan answer)
-		go func() { ended <- n.do(n.get(path, n.token("o"), nil).WithContext(ctx)) }()
-		<-reading
-		cancel()
-		<-ended
-		n.wantEmpty() // before the read has ended
-		close(left)
-		if n.logged() != "" {
-			t.Errorf("%s logged %s", path, n.logged())
-		}
-	}
+	})
 }
 
 func TestCutPollBeforeTheRead(t *testing.T) {

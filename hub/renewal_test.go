@@ -43,52 +43,60 @@ func TestRenewalOnAnOpenSocket(t *testing.T) {
 }
 
 func TestRenewalKeepsToTheOrdersOfTheAddress(t *testing.T) {
-	n := start(t, Options{})
-	w := openWebSocket(n, n.token("a", "b"), "a")
-	w.want("snapshot", "a", 0)
-	w.renew(n.token("a", "b", "c"))
-	n.commit("b", order.Paid)
-	n.commit("c", order.Paid)
-	n.commit("a", order.Paid)
-	w.want("update", "a", 1)
-	w.renew(n.token("b"))
-	w.wantClosed(4403)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		n := start(t, Options{Goroutines: goroutines})
+		w := openWebSocket(n, n.token("a", "b"), "a")
+		w.want("snapshot", "a", 0)
+		w.renew(n.token("a", "b", "c"))
+		n.commit("b", order.Paid)
+		n.commit("c", order.Paid)
+		n.commit("a", order.Paid)
+		w.want("update", "a", 1)
+		w.renew(n.token("b"))
+		w.wantClosed(4403)
+	})
 }
 
 func TestRenewalForAnotherIsRefused(t *testing.T) {
-	for name, grant := range map[string]Grant{
-		"another subject": {Subject: "u2", Orders: []string{"o"}},
-		"no subject":      {Orders: []string{"o"}},
-		"no orders":       {Subject: "u1"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := start(t, Options{})
-			w := openWebSocket(n, n.token("o"))
-			w.want("snapshot", "o", 0)
-			w.renew(n.grant(grant))
-			w.wantClosed(4403)
-		})
-	}
-	n := start(t, Options{})
-	w := openWebSocket(n, n.grant(Grant{Orders: []string{"o"}}))
-	w.want("snapshot", "o", 0)
-	w.renew(n.token("o")) // an anonymous socket becomes nobody's
-	w.wantClosed(4403)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		for name, grant := range map[string]Grant{
+			"another subject": {Subject: "u2", Orders: []string{"o"}},
+			"no subject":      {Orders: []string{"o"}},
+			"no orders":       {Subject: "u1"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				n := start(t, Options{Goroutines: goroutines})
+				w := openWebSocket(n, n.token("o"))
+				w.want("snapshot", "o", 0)
+				w.renew(n.grant(grant))
+				w.wantClosed(4403)
+			})
+		}
+		n := start(t, Options{Goroutines: goroutines})
+		w := openWebSocket(n, n.grant(Grant{Orders: []string{"o"}}))
+		w.want("snapshot", "o", 0)
+		w.renew(n.token("o")) // an anonymous socket becomes nobody's
+		w.wantClosed(4403)
+	})
 }
 
 func TestRenewalThatCannotBeReadIsEnded(t *testing.T) {
-	n := start(t, Options{})
-	w := openWebSocket(n, n.token("a"))
-	w.want("snapshot", "a", 0)
-	n.book.fail(errDisk)
-	w.renew(n.token("a", "b"))
-	w.wantClosed(1013)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		n := start(t, Options{Goroutines: goroutines})
+		w := openWebSocket(n, n.token("a"))
+		w.want("snapshot", "a", 0)
+		n.book.fail(errDisk)
+		w.renew(n.token("a", "b"))
+		w.wantClosed(1013)
+	})
 }
 
 func TestExpiredRenewalIsEnded(t *testing.T) {
-	n := start(t, Options{})
-	w := openWebSocket(n, n.token("a"))
-	w.want("snapshot", "a", 0)
-	w.renew(n.grant(Grant{Subject: "u1", Orders: []string{"a"}, Expires: time.Now().Add(-time.Second)}))
-	w.wantClosed(4401)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		n := start(t, Options{Goroutines: goroutines})
+		w := openWebSocket(n, n.token("a"))
+		w.want("snapshot", "a", 0)
+		w.renew(n.grant(Grant{Subject: "u1", Orders: []string{"a"}, Expires: time.Now().Add(-time.Second)}))
+		w.wantClosed(4401)
+	})
 }

@@ -17,71 +17,77 @@ import (
 )
 
 func TestStreamIsWhatAnEventSourceReads(t *testing.T) {
-	n := start(t, Options{})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	resp, err := n.client.Do(n.get("/v1/sse", n.token("o"), nil).WithContext(ctx))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	for name, want := range map[string]string{
-		"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform",
-		"X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff", "Content-Length": "", "Content-Encoding": "",
-	} {
-		if got := resp.Header.Get(name); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		n := start(t, Options{Goroutines: goroutines})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		resp, err := n.client.Do(n.get("/v1/sse", n.token("o"), nil).WithContext(ctx))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	lines := bufio.NewScanner(resp.Body)
-	n.commit("o", order.Paid)
-	for _, want := range []string{"retry: ", "", "event: snapshot", "id: e1.", `data: {"order":"o",`, ""} {
-		if !lines.Scan() || !strings.HasPrefix(lines.Text(), want) || want == "" && lines.Text() != "" {
-			t.Errorf("read %q, want %q", lines.Text(), want)
+		defer resp.Body.Close()
+		for name, want := range map[string]string{
+			"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform",
+			"X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff", "Content-Length": "", "Content-Encoding": "",
+		} {
+			if got := resp.Header.Get(name); got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
 		}
-	}
+		lines := bufio.NewScanner(resp.Body)
+		n.commit("o", order.Paid)
+		for _, want := range []string{"retry: ", "", "event: snapshot", "id: e1.", `data: {"order":"o",`, ""} {
+			if !lines.Scan() || !strings.HasPrefix(lines.Text(), want) || want == "" && lines.Text() != "" {
+				t.Errorf("read %q, want %q", lines.Text(), want)
+			}
+		}
+	})
 }
 
 func TestLastEventIDNeedsNoReading(t *testing.T) {
-	n := start(t, Options{})
-	n.commit("o", order.Paid)
-	for _, id := range []string{
-		"e1.1", "e1.999", "e1.-1", "other.7", "e1.9223372036854775808", ".", "\xff\xfe", "'; drop table orders", strings.Repeat("9", 10_000),
-	} {
-		w := streamSSE(n, n.get("/v1/sse", n.token("o"), http.Header{"Last-Event-Id": {id}}))
-		if e := w.want("snapshot", "o", 1); e.id != "e1.1" {
-			t.Errorf("id %q", e.id)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		n := start(t, Options{Goroutines: goroutines})
+		n.commit("o", order.Paid)
+		for _, id := range []string{
+			"e1.1", "e1.999", "e1.-1", "other.7", "e1.9223372036854775808", ".", "\xff\xfe", "'; drop table orders", strings.Repeat("9", 10_000),
+		} {
+			w := streamSSE(n, n.get("/v1/sse", n.token("o"), http.Header{"Last-Event-Id": {id}}))
+			if e := w.want("snapshot", "o", 1); e.id != "e1.1" {
+				t.Errorf("id %q", e.id)
+			}
+			w.leave()
 		}
-		w.leave()
-	}
+	})
 }
 
 func TestStreamRequestsAreRefused(t *testing.T) {
-	n := start(t, Options{})
-	for name, test := range map[string]struct {
-		path, token string
-		status      int
-		problem     string
-	}{
-		"no token":       {"/v1/sse?order=a", "", 401, "token-missing"},
-		"forged":         {"/v1/sse?order=a", tokenMark, 401, "token-invalid"},
-		"expired":        {"/v1/sse", n.grant(Grant{Orders: []string{"a"}, Expires: time.Now().Add(-1)}), 401, "token-expired"},
-		"which of two":   {"/v1/sse", n.token("a", "b"), 400, "order-missing"},
-		"not yours":      {"/v1/sse?order=c", n.token("a", "b"), 403, "not-your-order"},
-		"one not yours":  {"/v1/sse?order=a&order=c", n.token("a", "b"), 403, "not-your-order"},
-		"no order":       {"/v1/sse?order=", n.token("a"), 403, "not-your-order"},
-		"names no order": {"/v1/sse", n.token(), 403, "not-your-order"},
-		"unknown ticket": {"/v1/sse?ticket=x", "", 401, "ticket-invalid"},
-		"empty ticket":   {"/v1/sse?ticket=", n.token("a"), 401, "ticket-invalid"},
-	} {
-		if a := n.do(n.get(test.path, test.token, nil)); a.status != test.status || a.problem != test.problem {
-			t.Errorf("%s: %d %s, want %d %s", name, a.status, a.problem, test.status, test.problem)
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		n := start(t, Options{Goroutines: goroutines})
+		for name, test := range map[string]struct {
+			path, token string
+			status      int
+			problem     string
+		}{
+			"no token":       {"/v1/sse?order=a", "", 401, "token-missing"},
+			"forged":         {"/v1/sse?order=a", tokenMark, 401, "token-invalid"},
+			"expired":        {"/v1/sse", n.grant(Grant{Orders: []string{"a"}, Expires: time.Now().Add(-1)}), 401, "token-expired"},
+			"which of two":   {"/v1/sse", n.token("a", "b"), 400, "order-missing"},
+			"not yours":      {"/v1/sse?order=c", n.token("a", "b"), 403, "not-your-order"},
+			"one not yours":  {"/v1/sse?order=a&order=c", n.token("a", "b"), 403, "not-your-order"},
+			"no order":       {"/v1/sse?order=", n.token("a"), 403, "not-your-order"},
+			"names no order": {"/v1/sse", n.token(), 403, "not-your-order"},
+			"unknown ticket": {"/v1/sse?ticket=x", "", 401, "ticket-invalid"},
+			"empty ticket":   {"/v1/sse?ticket=", n.token("a"), 401, "ticket-invalid"},
+		} {
+			if a := n.do(n.get(test.path, test.token, nil)); a.status != test.status || a.problem != test.problem {
+				t.Errorf("%s: %d %s, want %d %s", name, a.status, a.problem, test.status, test.problem)
+			}
 		}
-	}
-	r := n.get("/v1/sse", "", http.Header{"Authorization": {"Bearer a", "Bearer b"}})
-	if a := n.do(r); a.status != 400 {
-		t.Errorf("two tokens: %d", a.status)
-	}
+		r := n.get("/v1/sse", "", http.Header{"Authorization": {"Bearer a", "Bearer b"}})
+		if a := n.do(r); a.status != 400 {
+			t.Errorf("two tokens: %d", a.status)
+		}
+	})
 }
 
 // A write deadline that has passed resets an HTTP/2 stream, even when nothing

@@ -80,6 +80,7 @@ var doors = map[string]string{
 	"github.com/spf13/cobra":              "cmd/paybell",
 	"github.com/spf13/pflag":              "cmd/paybell",
 	"go.yaml.in/yaml":                     "cmd/paybell",
+	"golang.org/x/time":                   "hub",
 
 	"modernc.org/sqlite": "order/sqlite",
 }

@@ -158,15 +158,27 @@ type seats struct {
 
 	mu        sync.Mutex
 	all       int
+	unnamed   int // of them, those whose token is still to come
 	tokens    counts
 	addresses counts
 }
 
-// A seat is what a client was counted as. Its zero value is a seat too: of
-// someone who is counted neither by token nor by address.
+// A seat is what a client was counted as: keys of its token and its address.
 type seat struct {
 	token, address uint32
 }
+
+// Keys that are no hash.
+const (
+	uncounted uint32 = iota
+	unnamed          // of a token that is still to come
+	leastHash
+)
+
+// unnamedShare is the part of all seats that strangers may hold who have not
+// shown a token yet. They have seconds for it, and could otherwise take turns to
+// keep every customer out.
+const unnamedShare = 4
 
 // newSeats counts up to limits, which have their defaults.
 func newSeats(limits Limits) *seats {
@@ -174,14 +186,15 @@ func newSeats(limits Limits) *seats {
 }
 
 // take gives a client a seat, or says why it gets none. An empty token is one
-// that is still to come, and [seats.name] counts it then. An address that is not
-// valid is not counted.
+// that is still to come; [seats.name] counts it when it has. An address that is
+// not valid is not counted.
 func (s *seats) take(token string, address netip.Addr) (seat, *refusal) {
 	one := seat{token: s.tokenKey(token), address: s.addressKey(address)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case exceeds(s.all+1, s.limits.Connections):
+	case exceeds(s.all+1, s.limits.Connections),
+		one.token == unnamed && s.limits.Connections >= 0 && s.unnamed >= max(s.limits.Connections/unnamedShare, 1):
 		return seat{}, &tooMany
 	case s.tokens.full(one.token, s.limits.PerToken):
 		return seat{}, &tooManyOfToken
@@ -189,6 +202,9 @@ func (s *seats) take(token string, address netip.Addr) (seat, *refusal) {
 		return seat{}, &tooManyOfAddress
 	}
 	s.all++
+	if one.token == unnamed {
+		s.unnamed++
+	}
 	s.tokens.add(one.token)
 	s.addresses.add(one.address)
 	return one, nil
@@ -199,7 +215,7 @@ func (s *seats) take(token string, address netip.Addr) (seat, *refusal) {
 // token that renews another is not counted anew.
 func (s *seats) name(one seat, token string) (seat, *refusal) {
 	key := s.tokenKey(token)
-	if one.token != 0 || key == 0 {
+	if one.token != unnamed || key == unnamed {
 		return one, nil
 	}
 	s.mu.Lock()
@@ -207,6 +223,7 @@ func (s *seats) name(one seat, token string) (seat, *refusal) {
 	if s.tokens.full(key, s.limits.PerToken) {
 		return one, &tooManyOfToken
 	}
+	s.unnamed--
 	s.tokens.add(key)
 	one.token = key
 	return one, nil
@@ -217,6 +234,9 @@ func (s *seats) leave(one seat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all--
+	if one.token == unnamed {
+		s.unnamed--
+	}
 	s.tokens.remove(one.token)
 	s.addresses.remove(one.address)
 }
@@ -228,39 +248,39 @@ func (s *seats) taken() int {
 	return s.all
 }
 
-// tokenKey returns what a token is counted by. 0: it is not.
 func (s *seats) tokenKey(token string) uint32 {
-	if token == "" || s.limits.PerToken < 0 {
-		return 0
+	switch {
+	case token == "":
+		return unnamed
+	case s.limits.PerToken < 0:
+		return uncounted
 	}
-	return keyOf(maphash.String(s.seed, token))
+	return hashKey(maphash.String(s.seed, token))
 }
 
-// addressKey returns what an address is counted by. 0: it is not.
 func (s *seats) addressKey(address netip.Addr) uint32 {
 	address = address.Unmap()
 	if !address.IsValid() || s.limits.PerAddress < 0 || address.IsLoopback() && !s.limits.Loopback {
-		return 0
+		return uncounted
 	}
 	bytes := address.As16()
 	if address.Is6() {
 		clear(bytes[8:])
 	}
-	return keyOf(maphash.Bytes(s.seed, bytes[:]))
+	return hashKey(maphash.Bytes(s.seed, bytes[:]))
 }
 
-// keyOf never returns 0.
-func keyOf(hash uint64) uint32 { return max(uint32(hash), 1) }
+func hashKey(hash uint64) uint32 { return max(uint32(hash), leastHash) }
 
-// counts are numbers of clients by key. Key 0 is not counted.
+// counts are numbers of clients by key.
 type counts map[uint32]uint32
 
 func (c counts) full(key uint32, limit int) bool {
-	return key != 0 && exceeds(int(c[key])+1, limit)
+	return key >= leastHash && exceeds(int(c[key])+1, limit)
 }
 
 func (c counts) add(key uint32) {
-	if key != 0 {
+	if key >= leastHash {
 		c[key]++
 	}
 }
@@ -316,12 +336,12 @@ func (g *gate) enter(ctx context.Context) *refusal {
 }
 
 // A Connection is the one under a request, as its listener counts it: among those
-// that have no seat yet, for which there is less room. The listener puts it into
-// the context of its requests with [WithConnection].
+// that have no seat, for which there is room of their own. The listener puts it
+// into the context of its requests with [WithConnection].
 type Connection interface {
-	// Seated says that the connection is counted as a waiting client's from now on.
+	// Seated says that the connection has a seat from now on.
 	Seated()
-	// Unseated says that it is so no longer, and goes on: a long poll has its
+	// Unseated says that it has none any more, and goes on: a long poll has its
 	// answer, or a stream of HTTP/2 has ended.
 	Unseated()
 }
@@ -339,10 +359,10 @@ func connectionOf(r *http.Request) Connection {
 	if c, ok := r.Context().Value(connectionKey{}).(Connection); ok {
 		return c
 	}
-	return uncounted{}
+	return anyConnection{}
 }
 
-type uncounted struct{}
+type anyConnection struct{}
 
-func (uncounted) Seated()   {}
-func (uncounted) Unseated() {}
+func (anyConnection) Seated()   {}
+func (anyConnection) Unseated() {}

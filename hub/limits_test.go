@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,9 @@ func TestEveryLimitRefusesTheNextAndNobodyElse(t *testing.T) {
 		"token":            {Limits{PerToken: 2}, []client{{"a", "192.0.2.1"}, {"a", "192.0.2.2"}}, client{"a", "192.0.2.3"}, &tooManyOfToken},
 		"other token":      {Limits{PerToken: 2}, []client{{"a", "192.0.2.1"}, {"a", "192.0.2.1"}}, client{"b", "192.0.2.1"}, nil},
 		"no token yet":     {Limits{PerToken: 1}, []client{{"", "192.0.2.1"}, {"", "192.0.2.1"}}, client{"", "192.0.2.1"}, nil},
+		"many without":     {Limits{Connections: 8}, []client{{"", "192.0.2.1"}, {"", "192.0.2.1"}}, client{"", "192.0.2.2"}, &tooMany},
+		"one with among":   {Limits{Connections: 8}, []client{{"", "192.0.2.1"}, {"", "192.0.2.1"}}, client{"a", "192.0.2.2"}, nil},
+		"without, no end":  {Limits{Connections: -1}, []client{{"", "192.0.2.1"}, {"", "192.0.2.1"}}, client{"", "192.0.2.2"}, nil},
 		"no token limit":   {Limits{PerToken: -1}, []client{{"a", "192.0.2.1"}, {"a", "192.0.2.1"}}, client{"a", "192.0.2.1"}, nil},
 		"address":          {Limits{PerAddress: 2}, []client{{"a", "192.0.2.1"}, {"b", "192.0.2.1"}}, client{"c", "192.0.2.1"}, &tooManyOfAddress},
 		"mapped address":   {Limits{PerAddress: 1}, []client{{"a", "192.0.2.1"}}, client{"c", "::ffff:192.0.2.1"}, &tooManyOfAddress},
@@ -48,8 +52,9 @@ func TestEveryLimitRefusesTheNextAndNobodyElse(t *testing.T) {
 		"unknown address":  {Limits{PerAddress: 1}, []client{{"a", ""}}, client{"c", ""}, nil},
 		"loopback":         {Limits{PerAddress: 1}, []client{{"a", "127.0.0.1"}, {"a", "::1"}}, client{"c", "127.0.0.1"}, nil},
 		"loopback counted": {Limits{PerAddress: 1, Loopback: true}, []client{{"a", "127.0.0.1"}}, client{"c", "127.0.0.1"}, &tooManyOfAddress},
-		"default of all":   {Limits{PerToken: -1, PerAddress: -1}, make([]client, 10_000), client{"a", "192.0.2.1"}, &tooMany},
-		"default of token": {Limits{}, make([]client, 19), client{"a", "192.0.2.1"}, nil},
+		"default of all":   {Limits{PerToken: -1, PerAddress: -1}, slices.Repeat([]client{{"b", ""}}, 10_000), client{"a", "192.0.2.1"}, &tooMany},
+		"all tokens alike": {Limits{PerToken: -1}, slices.Repeat([]client{{"a", ""}}, 2500), client{"a", "192.0.2.1"}, nil},
+		"default of token": {Limits{}, slices.Repeat([]client{{"a", ""}}, 20), client{"a", "192.0.2.1"}, &tooManyOfToken},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSeats(test.limits.withDefaults())
@@ -58,12 +63,12 @@ func TestEveryLimitRefusesTheNextAndNobodyElse(t *testing.T) {
 					t.Fatalf("%v was refused: %s", c, why.name())
 				}
 			}
-			before := fmt.Sprint(s.all, s.tokens, s.addresses)
+			before := fmt.Sprint(s.all, s.unnamed, s.tokens, s.addresses)
 			one, why := s.take(test.out.token, addressOf(test.out.address))
 			if why != test.want {
 				t.Errorf("the last client was answered %v, want %v", why, test.want)
 			}
-			if after := fmt.Sprint(s.all, s.tokens, s.addresses); why != nil && (after != before || one != seat{}) {
+			if after := fmt.Sprint(s.all, s.unnamed, s.tokens, s.addresses); why != nil && (after != before || one != seat{}) {
 				t.Errorf("a refused client is counted: %s", after)
 			}
 		})
@@ -143,8 +148,8 @@ func TestNothingIsLeftOfACrowd(t *testing.T) {
 		})
 	}
 	crowd.Wait()
-	if s.taken() != 0 || len(s.tokens) != 0 || len(s.addresses) != 0 {
-		t.Errorf("left over: %d in all, %v, %v", s.all, s.tokens, s.addresses)
+	if s.taken() != 0 || s.unnamed != 0 || len(s.tokens) != 0 || len(s.addresses) != 0 {
+		t.Errorf("left over: %d in all, %d without a token, %v, %v", s.all, s.unnamed, s.tokens, s.addresses)
 	}
 	if refused.Load() == 0 {
 		t.Error("nobody was refused: the crowd was too small to test anything")

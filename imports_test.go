@@ -92,6 +92,9 @@ func TestEachLibraryHasOneDoor(t *testing.T) {
 			if first, _, _ := strings.Cut(path, "/"); !strings.Contains(first, ".") || strings.HasPrefix(path, module) {
 				continue
 			}
+			if strings.HasPrefix(path, "golang.org/x/sys/") { // where package syscall, which is frozen, goes on
+				continue
+			}
 			door := ""
 			for library, through := range doors {
 				if path == library || strings.HasPrefix(path, library+"/") {

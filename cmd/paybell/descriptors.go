@@ -40,7 +40,7 @@ func shareOut(limit int, asked limitsConfig, log *slog.Logger) (budget, error) {
 	}
 	room := limit - ownDescriptors
 	if b.reserve == 0 {
-		b.reserve = min(max(minReserved, limit/8), maxReserved, limit/4)
+		b.reserve = usualReserve(limit)
 	}
 	if b.reserve > room/2 {
 		warnLowered(log, "limits.reserve", b.reserve, room/2, 2*b.reserve+ownDescriptors)
@@ -53,10 +53,27 @@ func shareOut(limit int, asked limitsConfig, log *slog.Logger) (budget, error) {
 	case asked.Connections < 0:
 		b.connections = fits
 	case asked.Connections > fits:
-		warnLowered(log, "limits.connections", asked.Connections, fits, asked.Connections+b.reserve+ownDescriptors)
+		warnLowered(log, "limits.connections", asked.Connections, fits, limitFor(asked))
 		b.connections = fits
 	}
 	return b, nil
+}
+
+// usualReserve is the reserve under a limit where nobody says.
+func usualReserve(limit int) int {
+	return min(max(minReserved, limit/8), maxReserved, limit/4)
+}
+
+// limitFor returns a limit into which what was asked for fits.
+func limitFor(asked limitsConfig) int {
+	if asked.Reserve > 0 {
+		return ownDescriptors + max(asked.Connections, asked.Reserve) + asked.Reserve
+	}
+	limit := 0
+	for limit-usualReserve(limit) < ownDescriptors+asked.Connections {
+		limit = ownDescriptors + asked.Connections + usualReserve(limit)
+	}
+	return limit
 }
 
 func warnLowered(log *slog.Logger, key string, asked, lowered, needed int) {

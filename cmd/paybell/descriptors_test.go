@@ -61,7 +61,9 @@ func TestDescriptorsAreSharedOut(t *testing.T) {
 
 // TestWarningSaysWhatWouldFit does what the warning says.
 func TestWarningSaysWhatWouldFit(t *testing.T) {
-	for _, asked := range []limitsConfig{{Connections: 15_000}, {Reserve: 1000}, {Connections: 700, Reserve: 300}} {
+	for _, asked := range []limitsConfig{
+		{Connections: 15_000}, {Connections: 1000}, {Connections: 1 << 20}, {Reserve: 1000}, {Connections: 700, Reserve: 300}, {Connections: 15_000, Reserve: 1000}, {Connections: 1000, Reserve: 5000},
+	} {
 		logs := &bytes.Buffer{}
 		log := slog.New(slog.NewTextHandler(logs, nil))
 		shareOut(1024, asked, log)

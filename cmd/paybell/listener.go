@@ -41,7 +41,7 @@ var (
 const (
 	perAddressShare  = 4                      // the part of the reserve that one address may use
 	freshFor         = time.Second            // how long a newcomer may say nothing before it must make room
-	farewell         = 500 * time.Millisecond // how long a refused client may take to read why
+	farewell         = 500 * time.Millisecond // how long a refused client may take to ask, and to read why
 	farewellBytes    = 256 << 10              // how much of its request is taken meanwhile
 	outOfDescriptors = 20 * time.Millisecond  // how long to wait before another look
 )
@@ -333,9 +333,9 @@ func connOf(of net.Conn) *conn {
 	return c
 }
 
-// refuse answers a connection without reading its request, and closes it. As
-// many as there are farewells for may take their time to read the answer; where
-// there are more, or descriptors are short, an answer may be lost.
+// refuse answers a connection whose request nobody reads, and closes it. As many
+// as there are farewells for may take their time over it; where there are more,
+// or descriptors are short, the answer goes at once and may be lost.
 func (l *listener) refuse(c *net.TCPConn, reason string) {
 	l.refused(reason)
 	if l.tls {
@@ -347,23 +347,30 @@ func (l *listener) refuse(c *net.TCPConn, reason string) {
 		answer = noRoomForAddress
 	}
 	answer.RetryAfter += rand.N(4 * time.Second)
-	c.SetDeadline(time.Now().Add(farewell))
+	if reason != refusedDescriptors {
+		select {
+		case l.farewells <- struct{}{}:
+			go func() {
+				seeOff(c, answer)
+				<-l.farewells
+			}()
+			return
+		default:
+		}
+	}
 	c.Write(answer.Response()) // fits into a new connection's buffer
+	c.Close()
+}
+
+// seeOff answers in a way that a client gets to see. Some take an answer for an
+// error that comes before they have asked, and a connection that is closed with
+// bytes to read is reset, which overtakes the answer.
+func seeOff(c *net.TCPConn, answer problem.Problem) {
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(farewell))
+	c.Read(make([]byte, 512)) // or it says nothing, and is told all the same
+	c.SetDeadline(time.Now().Add(farewell))
+	c.Write(answer.Response())
 	c.CloseWrite()
-	if reason == refusedDescriptors {
-		c.Close()
-		return
-	}
-	select {
-	case l.farewells <- struct{}{}:
-		go func() {
-			// A connection that is closed with bytes to read is reset, and a reset
-			// overtakes the answer.
-			io.CopyN(io.Discard, c, farewellBytes)
-			c.Close()
-			<-l.farewells
-		}()
-	default:
-		c.Close()
-	}
+	io.CopyN(io.Discard, c, farewellBytes)
 }

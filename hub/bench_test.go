@@ -22,7 +22,7 @@ func BenchmarkDispatch(b *testing.B) {
 			h := New(&book{states: map[string]order.State{}}, nil, Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 			clients := make([]*client, watchers)
 			for i := range clients {
-				clients[i] = h.open(void{}, "test", Grant{Expires: time.Now().Add(time.Hour)})
+				clients[i] = h.open(void{}, "test", Grant{Expires: time.Now().Add(time.Hour)}, seat{})
 				show(b, h, clients[i])
 			}
 			change := []order.Change{{State: sample()}}
@@ -44,7 +44,7 @@ func BenchmarkJoinAndLeave(b *testing.B) {
 	h := New(&book{states: map[string]order.State{}}, nil, Options{})
 	b.ReportAllocs()
 	for b.Loop() {
-		c := h.open(void{}, "test", Grant{Expires: time.Now().Add(time.Hour)})
+		c := h.open(void{}, "test", Grant{Expires: time.Now().Add(time.Hour)}, seat{})
 		show(b, h, c)
 		c.end(causeGone)
 		<-c.gone

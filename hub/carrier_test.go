@@ -97,7 +97,7 @@ func (n *node) join(g Grant) (*client, *recorder) {
 	if g.Expires.IsZero() {
 		g.Expires = time.Now().Add(time.Hour)
 	}
-	c := n.open(r, "test", g)
+	c := n.open(r, "test", g, seat{})
 	if err := n.watch(n.t.Context(), c, g.Orders); err != nil {
 		n.t.Error(err)
 	}
@@ -253,7 +253,7 @@ func TestNothingIsSaidBeforeTheSnapshot(t *testing.T) {
 		n := newNode(t, Options{Goroutines: true})
 		n.Hub.snapshots.orders = slowLedger{n.Hub.snapshots.orders, 3 * time.Second}
 		r := &firstHeard{recorder: &recorder{t: t}}
-		c := n.open(r, "sse", Grant{Orders: []string{"a"}, Expires: time.Now().Add(20 * time.Second)})
+		c := n.open(r, "sse", Grant{Orders: []string{"a"}, Expires: time.Now().Add(20 * time.Second)}, seat{})
 		if err := n.watch(t.Context(), c, []string{"a"}); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,9 @@ type cause struct {
 	answer *problem.Problem // where the client has heard nothing yet and can be answered so
 }
 
+// farewell says whether a WebSocket's client is told when to come again.
+func (c cause) farewell() bool { return c.code == closeGoingAway || c.code == closeTooMany }
+
 // Codes of RFC 6455, section 7.4.1.
 const (
 	closeGoingAway   = 1001
@@ -22,6 +25,7 @@ const (
 	closeInvalidData = 1007
 	closeTooBig      = 1009
 	closeTryAgain    = 1013
+	closeTooMany     = 4429 // ours
 )
 
 var (

@@ -38,6 +38,7 @@ type client struct {
 	carrier   carrier
 	transport string
 	gone      chan struct{} // closed when the connection has ended; nil: nobody waits for that
+	seat      seat          // the zero seat: it has none, and is being refused one
 	timer     timer         // the wheel's
 
 	mu       sync.Mutex
@@ -67,8 +68,8 @@ type blockade struct {
 
 // open registers a connection, before it watches anything. A grant without an
 // end is none yet.
-func (h *Hub) open(c carrier, transport string, grant Grant) *client {
-	client := &client{hub: h, carrier: c, transport: transport, quiet: h.now()}
+func (h *Hub) open(c carrier, transport string, grant Grant, one seat) *client {
+	client := &client{hub: h, carrier: c, transport: transport, seat: one, quiet: h.now()}
 	if _, client.parked = c.(parkedCarrier); !client.parked {
 		client.gone = make(chan struct{})
 	}
@@ -358,6 +359,7 @@ func (c *client) forget() {
 		return
 	}
 	c.hub.wheel.cancel(c)
+	c.hub.seats.leave(c.seat)
 	c.hub.opts.Observer.Closed(c.transport, why)
 	c.hub.add(-1)
 	if c.gone != nil {

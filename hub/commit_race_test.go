@@ -37,7 +37,7 @@ func (r race) run(t *testing.T) (missed, fell int) {
 			id := "o" + strconv.Itoa(done+i)
 			when := start.Add(5*time.Millisecond + rand.N(50*time.Millisecond))
 			records[i] = &recorder{t: t}
-			clients[i] = r.node.open(records[i], "test", grant)
+			clients[i] = r.node.open(records[i], "test", grant, seat{})
 			all.Go(func() {
 				time.Sleep(time.Until(when))
 				r.subscribe(clients[i], id)

@@ -86,6 +86,46 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (Grant, bool) {
 	return grant, true
 }
 
+// seat gives a newcomer a seat and its turn, or says why not. The token is empty
+// where it is still to come.
+func (h *Hub) seat(r *http.Request, token string) (seat, *refusal) {
+	one, why := h.seats.take(token, h.opts.Address(r))
+	if why == nil {
+		connectionOf(r).Seated()
+		if why = h.gate.enter(r.Context()); why != nil {
+			h.unseat(r, one)
+		}
+	}
+	if why != nil {
+		h.refused(why)
+	}
+	return one, why
+}
+
+// unseat takes the seat of a newcomer back, if it has one.
+func (h *Hub) unseat(r *http.Request, one seat) {
+	if one != (seat{}) {
+		connectionOf(r).Unseated()
+		h.seats.leave(one)
+	}
+}
+
+// sit is seat for those who can be answered over HTTP.
+func (h *Hub) sit(w http.ResponseWriter, r *http.Request, token string, orders int) (seat, bool) {
+	why := h.opts.Limits.allowOrders(orders)
+	if why != nil {
+		h.refused(why)
+		why.Write(w)
+		return seat{}, false
+	}
+	one, why := h.seat(r, token)
+	if why != nil {
+		why.Write(w)
+		return seat{}, false
+	}
+	return one, true
+}
+
 // unread answers a request for which the ledger could not be read. A client that
 // went meanwhile is no news for the operator.
 func (h *Hub) unread(w http.ResponseWriter, r *http.Request, err error) {

@@ -135,7 +135,7 @@ func (s *rawSocket) wantClose(code int) {
 
 func TestBrokenFramesAreRefused(t *testing.T) {
 	eachForm(t, func(t *testing.T, goroutines bool) {
-		big := strings.Repeat("x", maxClientMessage+1)
+		big := strings.Repeat("x", DefaultLimits().MessageBytes+1)
 		for name, test := range map[string]struct {
 			sent []byte
 			code int
@@ -210,7 +210,7 @@ func TestHugeMessageThatStopsHalfwayIsEndedInTime(t *testing.T) {
 		n := start(t, Options{WriteTimeout: 200 * time.Millisecond, Goroutines: goroutines})
 		s := rawWatch(n, "o")
 		s.put(append(frameHeader(opText, true, 1<<62), 0, 0, 0, 0))
-		s.put(make([]byte, maxClientMessage+1))
+		s.put(make([]byte, DefaultLimits().MessageBytes+1))
 		s.wantClose(1009)
 		n.wantEmpty() // the client keeps its end open, and says nothing
 	})

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"hash/maphash"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +70,12 @@ type Options struct {
 	// nil: nobody is told.
 	Told func(order.Told)
 
+	Limits Limits // how much clients may take
+
+	// Address says from where a request's client comes. One that is not valid has
+	// no limit of its own. nil: none has.
+	Address func(*http.Request) netip.Addr
+
 	// Goroutines keeps a goroutine for each connection, even where it could be
 	// parked without. It is for comparing the two.
 	Goroutines bool
@@ -89,6 +97,8 @@ type Hub struct {
 	tickets   tickets
 	wheel     wheel
 	writers   writers
+	seats     *seats
+	gate      *gate
 	lot       *park.Lot // nil: every connection has goroutines
 	born      time.Time // the beginning of the hub's own time
 	draining  atomic.Bool
@@ -125,6 +135,10 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 	if opts.AuthTimeout == 0 {
 		opts.AuthTimeout = 5 * time.Second
 	}
+	opts.Limits = opts.Limits.withDefaults()
+	if opts.Address == nil {
+		opts.Address = func(*http.Request) netip.Addr { return netip.Addr{} }
+	}
 	if opts.Told == nil {
 		opts.Told = func(order.Told) {}
 	}
@@ -136,6 +150,7 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 	}
 	h := &Hub{
 		authorize: authorize, snapshots: snapshots{orders: orders}, opts: opts,
+		seats: newSeats(opts.Limits), gate: newGate(opts.Limits),
 		born: time.Now(), messageTime: 10 * time.Second,
 	}
 	h.changed = sync.NewCond(&h.mu)

@@ -94,7 +94,7 @@ func TestLeavingWhileJoining(t *testing.T) {
 		orders[i] = fmt.Sprint("o", i)
 	}
 	for range 300 {
-		c := n.open(&recorder{t: t}, "test", Grant{Orders: orders, Expires: time.Now().Add(time.Hour)})
+		c := n.open(&recorder{t: t}, "test", Grant{Orders: orders, Expires: time.Now().Add(time.Hour)}, seat{})
 		left := make(chan struct{})
 		go func() {
 			for _, watchers, _ := n.held(); watchers == 0; _, watchers, _ = n.held() {

@@ -17,19 +17,17 @@ type parkedSocket struct {
 	said  bool     // the close frame was sent
 }
 
-// maxHeard bounds what is kept of an unfinished message, whatever its frames.
-const maxHeard = 4 * maxClientMessage
-
 // parkSocket parks the connection of a handshake. why is what ends it at once.
-func (h *Hub) parkSocket(up *upgrade, asked []string, grant Grant, why *cause) {
+func (h *Hub) parkSocket(up *upgrade, asked []string, grant Grant, one seat, why *cause) {
 	s := &parkedSocket{asked: asked}
 	if err := h.lot.Park(&s.conn, up.wire, s); err != nil {
 		h.opts.Log.Error("park a WebSocket", "err", err)
+		h.seats.leave(one)
 		up.wire.Close()
 		return
 	}
 	s.conn.Write(up.head().appendTo(nil))
-	s.client = h.open(s, transportWebSocket, Grant{})
+	s.client = h.open(s, transportWebSocket, Grant{}, one)
 	switch {
 	case why != nil:
 	case !grant.Expires.IsZero():
@@ -45,6 +43,10 @@ func (h *Hub) parkSocket(up *upgrade, asked []string, grant Grant, why *cause) {
 	}
 }
 
+// maxFraming bounds what is kept of an unfinished message, in multiples of the
+// largest: it may come in frames of nothing.
+const maxFraming = 4
+
 // Heard takes what the client sends. Control frames are answered here; a message
 // holds a token, which takes a while to check and has a goroutine meanwhile.
 func (s *parkedSocket) Heard(data []byte, err error) bool {
@@ -56,11 +58,12 @@ func (s *parkedSocket) Heard(data []byte, err error) bool {
 		s.heard = nil // until it ends, which is all that is still of interest
 		return true
 	}
-	p := sortFrames(append(s.heard, data...), maxClientMessage)
+	limit := s.client.hub.opts.Limits.MessageBytes
+	p := sortFrames(append(s.heard, data...), limit)
 	s.heard = p.rest
 	s.client.owesNot(&causeSlow)
 	switch {
-	case p.tooBig || len(p.rest) > maxHeard:
+	case p.tooBig || len(p.rest) > maxFraming*limit:
 		s.client.end(causeTooBig)
 		return true
 	case len(p.rest) > 0:
@@ -83,7 +86,7 @@ func (s *parkedSocket) answer(frames []byte) {
 	if len(frames) == 0 {
 		return
 	}
-	reply, closed, why := converse(frames, func(kind websocket.MessageType, data []byte) *cause {
+	reply, closed, why := converse(frames, s.client.hub.opts.Limits.MessageBytes, func(kind websocket.MessageType, data []byte) *cause {
 		return s.client.hear(s.asked, kind, data)
 	})
 	if len(reply) > 0 && errors.Is(s.conn.Write(reply), park.ErrOverflow) {
@@ -112,7 +115,7 @@ func (s *parkedSocket) close(why cause) bool {
 		return false
 	}
 	return s.finish(func(b []byte) []byte {
-		if why.code == closeGoingAway {
+		if why.farewell() {
 			b = appendFrame(b, opText, why.appendSocket(nil))
 		}
 		if s.said {

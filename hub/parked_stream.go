@@ -15,21 +15,24 @@ type parkedStream struct {
 const maxNoise = 16 << 10
 
 // parkStream takes the connection of an SSE request over and parks it.
-func (h *Hub) parkStream(w http.ResponseWriter, grant Grant, orders []string) {
+func (h *Hub) parkStream(w http.ResponseWriter, r *http.Request, grant Grant, orders []string, one seat) {
+	streamHeader(w.Header())
 	w.Header().Set("Connection", "close") // which ends the response (RFC 9112, section 6.3)
 	s := &parkedStream{head: &response{header: w.Header(), status: http.StatusOK, body: appendRetry(nil)}}
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		h.opts.Log.Error("take over a connection for a stream", "err", err)
+		h.unseat(r, one)
 		unavailable.Write(w)
 		return
 	}
 	if err := h.lot.Park(&s.conn, conn, s); err != nil {
 		h.opts.Log.Error("park a stream", "err", err)
+		h.unseat(r, one)
 		conn.Close()
 		return
 	}
-	s.client = h.open(s, transportSSE, grant)
+	s.client = h.open(s, transportSSE, grant, one)
 	h.watch(s.client, orders)
 	s.listen()
 }

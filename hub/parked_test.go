@@ -327,7 +327,7 @@ func TestConverse(t *testing.T) {
 		"half a header":    {frames: []byte{0x81}, verdict: nil},
 	} {
 		heard := 0
-		answer, closed, why := converse(test.frames, func(websocket.MessageType, []byte) *cause { heard++; return nil })
+		answer, closed, why := converse(test.frames, 100, func(websocket.MessageType, []byte) *cause { heard++; return nil })
 		got := ""
 		for len(answer) > 0 {
 			got += fmt.Sprintf("%x", answer[0]&0xF)
@@ -382,6 +382,6 @@ func FuzzSortFrames(f *testing.F) {
 			t.Fatalf("in pieces of %d:\n%+v\nwhole:\n%+v", step+1, cut, whole)
 		}
 		frames := append(append(whole.control, whole.message...), whole.broken...)
-		converse(frames, func(kind websocket.MessageType, data []byte) *cause { return nil })
+		converse(frames, limit, func(kind websocket.MessageType, data []byte) *cause { return nil })
 	})
 }

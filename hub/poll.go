@@ -52,8 +52,13 @@ func (h *Hub) Poll(w http.ResponseWriter, r *http.Request) {
 func (h *Hub) longPoll(w http.ResponseWriter, r *http.Request, grant Grant, known tags, wait time.Duration) {
 	// Where the server limits the time of every answer, this one may take longer.
 	http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	one, ok := h.sit(w, r, grant.TokenID, 1)
+	if !ok {
+		return
+	}
+	defer connectionOf(r).Unseated()
 	p := &pending{known: known, news: make(chan struct{}, 1)}
-	c := h.open(p, transportPoll, grant)
+	c := h.open(p, transportPoll, grant, one)
 	h.watch(c, []string{r.PathValue("order")})
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

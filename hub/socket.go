@@ -21,8 +21,8 @@ type socket struct {
 }
 
 // serveSocket reads until the connection ends. why is what ends it at once.
-func (h *Hub) serveSocket(s *socket, grant Grant, why *cause) {
-	s.client = h.open(s, transportWebSocket, Grant{})
+func (h *Hub) serveSocket(s *socket, grant Grant, one seat, why *cause) {
+	s.client = h.open(s, transportWebSocket, Grant{}, one)
 	switch {
 	case why != nil:
 	case grant.Expires.IsZero():
@@ -77,7 +77,7 @@ func (s *socket) close(why cause) bool {
 		return false
 	}
 	s.wire.SetDeadline(time.Now().Add(s.hub.opts.WriteTimeout))
-	if why.code == closeGoingAway {
+	if why.farewell() {
 		s.write(why.appendSocket(nil)) // the client may be gone, and that is all right
 	}
 	s.conn.Close(websocket.StatusCode(why.code), why.reason)

@@ -26,20 +26,26 @@ func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
 		orderMissing.Write(w)
 		return
 	}
-	streamHeader(w.Header())
-	if h.parks(w, r) {
-		h.parkStream(w, grant, orders)
+	one, ok := h.sit(w, r, grant.TokenID, len(orders))
+	if !ok {
 		return
 	}
+	if h.parks(w, r) {
+		h.parkStream(w, r, grant, orders, one)
+		return
+	}
+	defer connectionOf(r).Unseated()
+	streamHeader(w.Header())
 	stream := &eventStream{w: w, controller: http.NewResponseController(w), timeout: h.opts.WriteTimeout}
 	if err := stream.controller.SetWriteDeadline(time.Time{}); err != nil {
 		// Some wrapper hides the connection. Without deadlines one client that
 		// stops reading could hold its goroutine for ever.
 		h.opts.Log.Error("no write deadlines on this connection", "err", err)
+		h.seats.leave(one)
 		unavailable.Write(w)
 		return
 	}
-	c := h.open(stream, transportSSE, grant)
+	c := h.open(stream, transportSSE, grant, one)
 	h.watch(c, orders)
 	select {
 	case <-r.Context().Done():

@@ -20,9 +20,10 @@ import (
 //
 // The library has its connection for as long as this takes, and no longer. It would
 // hold some 4 KB for each, for a client that says something every few minutes.
-func converse(frames []byte, take func(websocket.MessageType, []byte) *cause) (answer []byte, closed bool, why *cause) {
+func converse(frames []byte, limit int, take func(websocket.MessageType, []byte) *cause) (answer []byte, closed bool, why *cause) {
 	v := &voice{frames: frames}
 	conn := v.open()
+	conn.SetReadLimit(int64(limit))
 	defer conn.CloseNow()
 	for why == nil {
 		kind, reader, err := conn.Reader(context.Background())
@@ -60,7 +61,6 @@ func (v *voice) open() *websocket.Conn {
 	if err != nil {
 		panic("hub: the library refuses a handshake of our own: " + err.Error()) // a test holds that it does not
 	}
-	conn.SetReadLimit(maxClientMessage)
 	return conn
 }
 

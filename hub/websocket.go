@@ -22,9 +22,6 @@ const Subprotocol = "paybell.v1"
 // headers, offers its token. It is never echoed.
 const bearerPrefix = "bearer."
 
-// maxClientMessage bounds what a client may send at once: a token and a little.
-const maxClientMessage = 8 << 10
-
 // WebSocket answers GET /v1/ws. The handler returns after the handshake, so that
 // net/http lets go of the request. The connection is parked, or where that is not
 // possible, one goroutine stays to read.
@@ -59,26 +56,37 @@ func (h *Hub) WebSocket(w http.ResponseWriter, r *http.Request) {
 		upgradeRequired.Write(w)
 		return
 	}
+	one, refused := h.seat(r, grant.TokenID)
+	if refused != nil && !offer.inProtocol && r.Header.Get("Origin") == "" {
+		refused.Write(w)
+		return
+	}
+	// A page cannot see the status of a refused handshake, but it can see a close
+	// code.
 	var why *cause
-	if err != nil {
-		// A page cannot see the status of a refused handshake, but it can see a
-		// close code.
+	switch {
+	case refused != nil:
+		over := refused.cause()
+		why = &over
+	case err != nil:
 		why = deniedCause(err)
 	}
-	up := &upgrade{ResponseWriter: w, park: h.parks(w, r)}
+	// Who has no seat is not parked: it stays in the listener's count of those.
+	up := &upgrade{ResponseWriter: w, park: h.parks(w, r) && refused == nil}
 	conn, err := websocket.Accept(up, r, acceptOptions)
 	if err != nil {
+		h.unseat(r, one)
 		up.refuse()
 		return
 	}
 	asked := r.URL.Query()["order"]
 	if up.park {
 		conn.CloseNow() // of nothing but memory
-		h.parkSocket(up, asked, grant, why)
+		h.parkSocket(up, asked, grant, one, why)
 		return
 	}
-	conn.SetReadLimit(maxClientMessage)
-	go h.serveSocket(&socket{hub: h, conn: conn, wire: up.wire, asked: asked}, grant, why)
+	conn.SetReadLimit(int64(h.opts.Limits.MessageBytes))
+	go h.serveSocket(&socket{hub: h, conn: conn, wire: up.wire, asked: asked}, grant, one, why)
 }
 
 var acceptOptions = &websocket.AcceptOptions{
@@ -152,9 +160,27 @@ func (c *client) admit(asked []string, grant Grant) *cause {
 	case !ok:
 		return &causeNotYours
 	}
+	refused := c.sit(grant.TokenID)
+	if refused == nil {
+		refused = c.hub.opts.Limits.allowOrders(len(orders))
+	}
+	if refused != nil {
+		c.hub.refused(refused)
+		why := refused.cause()
+		return &why
+	}
 	grant.Orders = orders
 	c.hub.watch(c, c.renew(grant))
 	return nil
+}
+
+// sit counts the token of a client that came without.
+func (c *client) sit(token string) *refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one, why := c.hub.seats.name(c.seat, token)
+	c.seat = one
+	return why
 }
 
 func deniedCause(err error) *cause {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/paybell/paybell/hub"
 	"github.com/paybell/paybell/webhook/custom"
 )
 
@@ -30,6 +31,9 @@ type config struct {
 	TLS           tlsConfig     `yaml:"tls"`
 	Drain         time.Duration `yaml:"drain"` // how long a stop takes: half of it not ready, half to send clients away
 
+	Limits         limitsConfig `yaml:"limits"`
+	TrustedProxies []string     `yaml:"trusted_proxies"` // addresses and networks whose X-Forwarded-For is believed
+
 	Auth    authConfig              `yaml:"auth"`
 	Sources map[string]sourceConfig `yaml:"sources"`
 
@@ -41,6 +45,20 @@ type config struct {
 type tlsConfig struct {
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
+}
+
+// A limitsConfig says how much of the node clients may take, as [hub.Limits] does;
+// -1 is no limit. What depends on how many descriptors the process may open is 0
+// when nobody sets it.
+type limitsConfig struct {
+	Connections  int `yaml:"connections"`
+	PerToken     int `yaml:"per_token"`
+	PerAddress   int `yaml:"per_address"` // set, it counts loopback addresses too
+	Rate         int `yaml:"rate"`
+	Queue        int `yaml:"queue"`
+	Orders       int `yaml:"orders"`
+	MessageBytes int `yaml:"message_bytes"`
+	Reserve      int `yaml:"reserve"` // descriptors that waiting clients leave to webhooks and all other requests
 }
 
 // An authConfig says who may watch orders, and which backends may register them.
@@ -77,14 +95,25 @@ type sourceConfig struct {
 
 // defaults is what holds for everything that nobody sets.
 func defaults() *config {
+	l := hub.DefaultLimits()
 	return &config{
 		Listen: ":8080",
 		Admin:  "127.0.0.1:9090",
 		Ledger: "sqlite:paybell.db",
 		Drain:  10 * time.Second,
-		Auth:   authConfig{Audience: "paybell"},
-		from:   origins{},
+		Limits: limitsConfig{
+			PerToken: l.PerToken, PerAddress: l.PerAddress, Rate: l.Rate, Queue: l.Queue,
+			Orders: l.Orders, MessageBytes: l.MessageBytes,
+		},
+		Auth: authConfig{Audience: "paybell"},
+		from: origins{},
 	}
+}
+
+// sets says whether the file or a variable sets the value at a path.
+func (c *config) sets(path string) bool {
+	_, ok := c.from[path]
+	return ok
 }
 
 // ledgerPath is where the SQLite file of a checked configuration is.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/paybell/paybell/internal/clientaddr"
 	"github.com/paybell/paybell/order"
 )
 
@@ -22,6 +23,8 @@ func (c *config) check() []mistake {
 	k.addresses()
 	k.storage()
 	k.origins()
+	k.limits()
+	k.proxies()
 	k.auth()
 	k.sources()
 	return k.mistakes
@@ -124,10 +127,7 @@ func (k *checker) storage() {
 func (k *checker) origins() {
 	var normal []string
 	for i, text := range k.Origins {
-		path := fmt.Sprintf("origins[%d]", i)
-		if _, ok := k.from[path]; !ok {
-			path = "origins" // a variable set the whole list
-		}
+		path := k.itemPath("origins", i)
 		origin, err := normalOrigin(text)
 		if err != nil {
 			k.mistakef(path, "%s %v", k.shown(path, text), err)
@@ -166,6 +166,48 @@ func normalOrigin(text string) (string, error) {
 		return "", errors.New("has a port above 65535")
 	}
 	return u.Scheme + "://" + host, nil
+}
+
+// Bounds of limits that have others than 1.
+const (
+	minReserve      = 16
+	minMessageBytes = 4608 // the largest token, and what is around it
+	maxMessageBytes = 1 << 20
+)
+
+func (k *checker) limits() {
+	l := k.Limits
+	for name, value := range map[string]int{
+		"connections": l.Connections, "per_token": l.PerToken, "per_address": l.PerAddress,
+		"rate": l.Rate, "queue": l.Queue, "orders": l.Orders,
+	} {
+		if path := "limits." + name; k.sets(path) && (value == 0 || value < -1) {
+			k.mistakef(path, "must be 1 or more, or -1 for no limit; leave it out for the default")
+		}
+	}
+	if k.sets("limits.reserve") && l.Reserve < minReserve {
+		k.mistakef("limits.reserve", "must be %d or more; leave it out for the default", minReserve)
+	}
+	if l.MessageBytes < minMessageBytes || l.MessageBytes > maxMessageBytes {
+		k.mistakef("limits.message_bytes", "must be from %d, for a token needs as many, to %d", minMessageBytes, maxMessageBytes)
+	}
+}
+
+func (k *checker) proxies() {
+	for i, text := range k.TrustedProxies {
+		path := k.itemPath("trusted_proxies", i)
+		if _, err := clientaddr.ParseProxy(text); err != nil {
+			k.mistakef(path, "%s %v", k.shown(path, text), err)
+		}
+	}
+}
+
+// itemPath is the path of an item, or of its list when a variable set it whole.
+func (k *checker) itemPath(list string, i int) string {
+	if path := fmt.Sprintf("%s[%d]", list, i); k.sets(path) {
+		return path
+	}
+	return list
 }
 
 func (k *checker) auth() {

@@ -75,8 +75,9 @@ var clientVariables = []string{"PAYBELL_CONFIG", "PAYBELL_TOKEN", "PAYBELL_URL"}
 // called paybell.
 var serviceLink = regexp.MustCompile(`^PAYBELL_(SERVICE_(HOST|PORT.*)|PORT|PORT_[0-9]+_.*)$`)
 
-// override sets what PAYBELL_ variables say. Every text, duration and list of
-// texts outside lists and sources has one: auth.issuer is PAYBELL_AUTH_ISSUER.
+// override sets what PAYBELL_ variables say. Every text, number, duration and
+// list of texts outside lists and sources has one: auth.issuer is
+// PAYBELL_AUTH_ISSUER.
 // A PAYBELL_ variable that nothing reads is a mistake.
 func (d *decoder) override(c *config) {
 	fields := map[string]overridable{}

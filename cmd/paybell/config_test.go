@@ -120,6 +120,17 @@ func TestConfigMistakes(t *testing.T) {
 		"origin not ASCII":     {good + "origins: ['https://bücher.example']\n", nil, `paybell.yaml:3: origins[0] "https://bücher.example" must be written as browsers send it, with xn-- names for letters beyond ASCII`},
 		"origin port too high": {good + "origins: ['https://a.example:70000']\n", nil, `paybell.yaml:3: origins[0] "https://a.example:70000" has a port above 65535`},
 
+		"limit of 0":            {good + "limits: {per_token: 0}\n", nil, `paybell.yaml:3: limits.per_token must be 1 or more, or -1 for no limit; leave it out for the default`},
+		"limit below none":      {good + "limits:\n  rate: -2\n", nil, `paybell.yaml:4: limits.rate must be 1 or more, or -1 for no limit; leave it out for the default`},
+		"limit in words":        {good + "limits: {orders: few}\n", nil, `paybell.yaml:3: limits.orders must be a whole number, not text`},
+		"limit of no kind":      {good + "limits: {per_tokens: 3}\n", nil, `paybell.yaml:3: unknown key "per_tokens" in limits; did you mean "per_token"?`},
+		"limit in a variable":   {good, []string{"PAYBELL_LIMITS_QUEUE=0"}, `PAYBELL_LIMITS_QUEUE: limits.queue must be 1 or more, or -1 for no limit; leave it out for the default`},
+		"small reserve":         {good + "limits: {reserve: 0}\n", nil, `paybell.yaml:3: limits.reserve must be 16 or more; leave it out for the default`},
+		"small messages":        {good + "limits: {message_bytes: 1000}\n", nil, `paybell.yaml:3: limits.message_bytes must be from 4608, for a token needs as many, to 1048576`},
+		"proxy by name":         {good + "trusted_proxies: [10.0.0.1, nginx]\n", nil, `paybell.yaml:3: trusted_proxies[1] "nginx" is not an address or a network, such as 192.0.2.7 or 10.0.0.0/8`},
+		"everybody a proxy":     {good + "trusted_proxies: [0.0.0.0/0]\n", nil, `paybell.yaml:3: trusted_proxies[0] "0.0.0.0/0" would take every client's word for its address; name the proxies' own networks`},
+		"proxies in a variable": {good, []string{"PAYBELL_TRUSTED_PROXIES=::1,x"}, `PAYBELL_TRUSTED_PROXIES: trusted_proxies the value of PAYBELL_TRUSTED_PROXIES is not an address or a network, such as 192.0.2.7 or 10.0.0.0/8`},
+
 		"no key":          {"auth: {issuer: x}\n" + goodSources, nil, `paybell.yaml:1: auth.keys is missing: without a key no token could be checked, and nobody could watch an order`},
 		"empty API key":   {"auth: {keys: [{id: k1, algorithm: HS256, secret: x}], api_keys: [' ']}\n" + goodSources, nil, `paybell.yaml:1: auth.api_keys[0] is empty`},
 		"no source":       {goodAuth, nil, `paybell.yaml: sources is missing: without a source no provider could tell of a payment`},
@@ -196,11 +207,13 @@ func TestConfigOverrides(t *testing.T) {
 	c := mustParse(t, good+"listen: :1\norigins: [https://old.example]\n",
 		"PAYBELL_LISTEN=:2", "PAYBELL_ADMIN=:3", "PAYBELL_DRAIN=1m", "PAYBELL_TLS_CERT=c", "PAYBELL_TLS_KEY=k",
 		"PAYBELL_ORIGINS=https://a.example, http://b.example:8080", "PAYBELL_AUTH_API_KEYS=k1,k2", "PAYBELL_AUTH_TOKEN_TYPE=at",
+		"PAYBELL_LIMITS_CONNECTIONS=700", "PAYBELL_LIMITS_PER_ADDRESS=-1", "PAYBELL_TRUSTED_PROXIES=10.0.0.0/8, ::1",
 		// Not the gateway's:
 		"PAYBELL_URL=x", "PAYBELL_TOKEN=y", "PAYBELL_CONFIG=z", "HOME=/", "=C:=odd",
 		"PAYBELL_SERVICE_HOST=10.0.0.1", "PAYBELL_SERVICE_PORT_HTTP=80", "PAYBELL_PORT=tcp://10.0.0.1:80", "PAYBELL_PORT_80_TCP_ADDR=10.0.0.1")
-	got := fmt.Sprint(c.Listen, c.Admin, c.Drain, c.TLS, c.Origins, reveal(c.Auth.APIKeys), c.Auth.TokenType)
-	want := ":2:31m0s{c k}[https://a.example http://b.example:8080][k1 k2]at"
+	got := fmt.Sprint(c.Listen, c.Admin, c.Drain, c.TLS, c.Origins, reveal(c.Auth.APIKeys), c.Auth.TokenType,
+		c.Limits.Connections, c.Limits.PerAddress, c.TrustedProxies)
+	want := ":2:31m0s{c k}[https://a.example http://b.example:8080][k1 k2]at700-1[10.0.0.0/8::1]"
 	if strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -233,6 +246,13 @@ ledger: sqlite:paybell.db # default
 origins:
   - https://a.example # PAYBELL_ORIGINS
 drain: 10s # default
+limits:
+  per_token: 20 # default
+  per_address: 1000 # default
+  rate: 5000 # default
+  queue: 1000 # default
+  orders: 100 # default
+  message_bytes: 8192 # default
 auth:
   audience: paybell # default
   keys:

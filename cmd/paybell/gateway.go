@@ -15,6 +15,7 @@ import (
 	"github.com/paybell/paybell/auth"
 	"github.com/paybell/paybell/bus"
 	"github.com/paybell/paybell/hub"
+	"github.com/paybell/paybell/internal/clientaddr"
 	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/webhook"
 )
@@ -29,6 +30,8 @@ type store interface {
 // webhook to the screen can be read in newGateway, top to bottom.
 type gateway struct {
 	config   *config
+	budget   budget
+	proxies  clientaddr.Proxies
 	log      *slog.Logger
 	metrics  *metrics
 	ledger   *order.Ledger
@@ -39,6 +42,8 @@ type gateway struct {
 	public   *http.ServeMux
 	admin    *http.ServeMux
 
+	unnamedProxy sync.Once // is logged
+
 	leaving     atomic.Bool  // told to stop: not ready any more
 	lastFailure atomic.Int64 // of a commit, in Unix nanoseconds
 	ready       readiness
@@ -48,6 +53,13 @@ type gateway struct {
 func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	g := &gateway{config: c, log: log, metrics: newMetrics(), due: st}
 
+	var err error
+	if g.budget, err = shareOut(descriptorLimit(), c.Limits, log); err != nil {
+		return nil, err
+	}
+	if g.proxies, err = buildProxies(c); err != nil {
+		return nil, err
+	}
 	sources, err := buildSources(c)
 	if err != nil {
 		return nil, err
@@ -63,7 +75,7 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	}
 	g.teller = newTellTale(g.ledger, g.metrics.untold.Inc, log)
 	g.hub = hub.New(g.ledger, g.authorize, hub.Options{
-		Origins: c.Origins, Told: g.teller.tell, Observer: g.metrics, Log: log,
+		Limits: g.hubLimits(), Address: g.address, Origins: c.Origins, Told: g.teller.tell, Observer: g.metrics, Log: log,
 	})
 	nodes.Subscribe(g.hub.Dispatch)
 
@@ -180,7 +192,9 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	spawn(&others, "memory", func() error { newMemory().run(parts); return nil })
 
 	servers := []*http.Server{g.server(g.public, answerTimeout), g.server(g.admin, 0)} // a profile takes its time
-	spawn(&others, "listen", func() error { return closed(g.serve(servers[0], public)) })
+	door := g.listener(public)
+	servers[0].ConnState, servers[0].ConnContext = door.changed, door.inContext
+	spawn(&others, "listen", func() error { return closed(g.serve(servers[0], door)) })
 	spawn(&others, "listen (admin)", func() error { return closed(servers[1].Serve(admin)) })
 
 	var err error

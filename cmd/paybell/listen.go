@@ -7,17 +7,27 @@ import (
 	"time"
 )
 
-// userTimeout is how long the kernel waits for a peer to acknowledge what was
-// sent to it, before it gives the connection up: a phone that went into a tunnel
-// takes its connection with it. Heartbeats see to it that something is sent.
-const userTimeout = 30 * time.Second
+// How long a connection may be dead before the kernel notices: a phone that went
+// into a tunnel takes its connection with it.
+const (
+	// userTimeout is how long a peer may leave unacknowledged what was sent to it.
+	// Heartbeats see to it that something is sent.
+	userTimeout = 20 * time.Second
 
-// listenAt listens on HOST:PORT for connections whose dead ends are noticed.
+	// A connection on which nothing is sent is probed after keepIdle.
+	keepIdle     = 15 * time.Second
+	keepInterval = 5 * time.Second
+	keepCount    = 3
+)
+
+// sendBuffer is how much the kernel takes for a client that does not read, which
+// else grows to megabytes. Linux doubles it for its own needs.
+const sendBuffer = 32 << 10
+
+// listenAt listens on HOST:PORT for connections whose dead ends are noticed. As
+// many may wait to be accepted as the system allows (net.core.somaxconn).
 func listenAt(address string) (net.Listener, error) {
-	config := net.ListenConfig{
-		Control:         controlSocket,
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
-	}
+	config := listenConfig()
 	return config.Listen(context.Background(), "tcp", address)
 }
 

@@ -2,11 +2,13 @@ package main
 
 import (
 	"net"
-	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
-func TestAcceptedSocketsNoticeDeadPeers(t *testing.T) {
+// TestAcceptedSocketsInheritTheOptions is about the kernel as much as about us.
+func TestAcceptedSocketsInheritTheOptions(t *testing.T) {
 	listener, err := listenAt("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -17,18 +19,24 @@ func TestAcceptedSocketsNoticeDeadPeers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	conn, err := listener.Accept()
+	accepted, err := listener.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	raw, err := conn.(*net.TCPConn).SyscallConn()
+	defer accepted.Close()
+	raw, err := accepted.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
 	raw.Control(func(fd uintptr) {
-		if ms, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout); err != nil || ms != int(userTimeout.Milliseconds()) {
-			t.Errorf("TCP_USER_TIMEOUT is %d ms, %v", ms, err)
+		for _, o := range socketOptions {
+			want := o.value
+			if o.name == unix.SO_SNDBUF && o.level == unix.SOL_SOCKET {
+				want *= 2 // socket(7)
+			}
+			if got, err := unix.GetsockoptInt(int(fd), o.level, o.name); err != nil || got != want {
+				t.Errorf("option %d of level %d is %d, %v, want %d", o.name, o.level, got, err, want)
+			}
 		}
 	})
 }

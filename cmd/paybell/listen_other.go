@@ -2,8 +2,12 @@
 
 package main
 
-import "syscall"
+import "net"
 
-// controlSocket leaves dead peers to keepalive and write deadlines: other
-// systems have no TCP_USER_TIMEOUT.
-func controlSocket(string, string, syscall.RawConn) error { return nil }
+// listenConfig leaves dead peers to keepalive and write deadlines: other systems
+// have no TCP_USER_TIMEOUT, and their accepted sockets need not inherit options.
+func listenConfig() net.ListenConfig {
+	return net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: keepIdle, Interval: keepInterval, Count: keepCount,
+	}}
+}

@@ -25,6 +25,7 @@ type metrics struct {
 	connections     *prometheus.GaugeVec
 	opened          *prometheus.CounterVec
 	closed          *prometheus.CounterVec
+	refused         *prometheus.CounterVec
 	sent            *prometheus.CounterVec
 	delay           *prometheus.HistogramVec
 	tokens          *prometheus.CounterVec
@@ -54,9 +55,10 @@ func newMetrics() *metrics {
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "paybell_connections", Help: "Clients connected now.",
 		}, []string{"transport"}),
-		opened: counter("paybell_connections_opened_total", "Clients that connected.", "transport"),
-		closed: counter("paybell_connections_closed_total", "Clients that left, by cause.", "transport", "cause"),
-		sent:   counter("paybell_states_sent_total", "States written to clients.", "transport"),
+		opened:  counter("paybell_connections_opened_total", "Clients that connected.", "transport"),
+		closed:  counter("paybell_connections_closed_total", "Clients that left, by cause.", "transport", "cause"),
+		refused: counter("paybell_connections_refused_total", "Connections refused because of a limit.", "reason"),
+		sent:    counter("paybell_states_sent_total", "States written to clients.", "transport"),
 		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "paybell_delivery_delay_seconds", Help: "From the commit of a change to its write to a client that was waiting.", Buckets: delays,
 		}, []string{"transport"}),
@@ -68,7 +70,7 @@ func newMetrics() *metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.webhooks, m.webhookDuration, m.commits, m.commitWrites, m.commitDuration, m.connections,
-		m.opened, m.closed, m.sent, m.delay, m.tokens, m.untold,
+		m.opened, m.closed, m.refused, m.sent, m.delay, m.tokens, m.untold,
 	)
 	return m
 }
@@ -104,6 +106,9 @@ func (m *metrics) Closed(transport, cause string) {
 	m.closed.WithLabelValues(transport, cause).Inc()
 	m.connections.WithLabelValues(transport).Dec()
 }
+
+// Refused makes metrics the observer of refusals: the hub's, and the listener's.
+func (m *metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
 func (m *metrics) Sent(transport string, late time.Duration) {
 	m.sent.WithLabelValues(transport).Inc()

@@ -65,6 +65,7 @@ func serve(ctx context.Context, c *config, ledger sqlite.Options, log *slog.Logg
 	if err != nil {
 		return err
 	}
+	log.Info("limits", "descriptors", g.budget.limit, "reserve", g.budget.reserve, "connections", g.hubLimits().Connections)
 	log.Info("ledger", "path", c.ledgerPath(), "epoch", st.Epoch())
 	fmt.Fprintf(out, "paybell listens on %s, admin on %s\n", public.Addr(), admin.Addr())
 	return g.run(ctx, public, admin)

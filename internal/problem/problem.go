@@ -3,7 +3,9 @@
 package problem
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -25,7 +27,27 @@ type Problem struct {
 
 // Write answers with p. It never caches, and names no content but its own.
 func (p Problem) Write(w http.ResponseWriter) {
-	h := w.Header()
+	p.fill(w.Header())
+	w.WriteHeader(p.Status)
+	w.Write(p.body())
+}
+
+// Response returns p as a whole answer of HTTP/1.1, after which the connection
+// ends, for those who answer on a connection of which nothing was read.
+func (p Problem) Response() []byte {
+	body := p.body()
+	answer := http.Response{
+		StatusCode: p.Status, ProtoMajor: 1, ProtoMinor: 1, Close: true,
+		Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}},
+		Body:   io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}
+	p.fill(answer.Header)
+	var whole bytes.Buffer
+	answer.Write(&whole) // to memory, which takes all
+	return whole.Bytes()
+}
+
+func (p Problem) fill(h http.Header) {
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -35,12 +57,14 @@ func (p Problem) Write(w http.ResponseWriter) {
 	if p.Status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
+}
+
+func (p Problem) body() []byte {
 	body, _ := json.Marshal(struct { // strings and an int always marshal
 		Type   string `json:"type"`
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Detail string `json:"detail,omitempty"`
 	}{Prefix + p.Name, p.Title, p.Status, p.Detail})
-	w.WriteHeader(p.Status)
-	w.Write(append(body, '\n'))
+	return append(body, '\n')
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+
+	"github.com/paybell/paybell/hub"
+	"github.com/paybell/paybell/internal/clientaddr"
+)
+
+// buildProxies reads the proxies of a configuration.
+func buildProxies(c *config) (clientaddr.Proxies, error) {
+	var proxies clientaddr.Proxies
+	for _, text := range c.TrustedProxies {
+		network, err := clientaddr.ParseProxy(text)
+		if err != nil {
+			return nil, err
+		}
+		proxies = append(proxies, network)
+	}
+	return proxies, nil
+}
+
+// hubLimits are the limits that the hub keeps.
+func (g *gateway) hubLimits() hub.Limits {
+	l := g.config.Limits
+	return hub.Limits{
+		Connections: g.budget.connections, PerToken: l.PerToken, PerAddress: l.PerAddress, Loopback: g.countsLoopback(),
+		Rate: l.Rate, Queue: l.Queue, Orders: l.Orders, MessageBytes: l.MessageBytes,
+	}
+}
+
+// countsLoopback says whether this machine's own addresses have a limit: where
+// the operator sets one. Without, a proxy on the same machine would meet it.
+func (g *gateway) countsLoopback() bool { return g.config.sets("limits.per_address") }
+
+// address says from where a client comes, for the limit of its address. What
+// comes from a proxy itself has no such limit, and an address that is not valid.
+func (g *gateway) address(r *http.Request) netip.Addr {
+	address := g.proxies.Client(r)
+	if g.proxies.Contain(address) {
+		return netip.Addr{}
+	}
+	if r.Header["X-Forwarded-For"] != nil && address == clientaddr.Peer(r.RemoteAddr) {
+		g.unnamedProxy.Do(func() {
+			g.log.Info("X-Forwarded-For is ignored: trusted_proxies does not name who sent it. If it is a proxy, its clients are counted as one", "peer", address)
+		})
+	}
+	return address
+}
+
+// listener puts the limits before a listener that the world can reach.
+func (g *gateway) listener(l net.Listener) *listener {
+	return newListener(l, listenerConfig{
+		reserve: g.budget.reserve, shared: g.config.Limits.PerAddress > 0, loopback: g.countsLoopback(),
+		proxies: g.proxies, tls: g.config.TLS.Cert != "", refused: g.metrics.Refused,
+	})
+}

@@ -1,0 +1,540 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/paybell/paybell/hub"
+	"github.com/paybell/paybell/order"
+)
+
+func startLimited(t *testing.T, change func(*limitsConfig)) *testGateway {
+	t.Helper()
+	return startGatewayWith(t, filepath.Join(t.TempDir(), "l.db"), func(c *config) { change(&c.Limits) })
+}
+
+// mint makes a token of its own for orders.
+func (gw *testGateway) mint(orders ...string) string {
+	gw.t.Helper()
+	minter, err := buildMinter(gw.config)
+	if err != nil {
+		gw.t.Fatal(err)
+	}
+	token, _, err := minter.Mint("", orders, 0)
+	if err != nil {
+		gw.t.Fatal(err)
+	}
+	return token
+}
+
+// A way is how a client connects and waits.
+type way struct {
+	name string
+	// try connects and waits for a first state. It returns what ends the
+	// connection, or why there is none.
+	try func(gw *testGateway, token, order string, headers http.Header) (leave func(), why *refused)
+}
+
+// A refused is what a client that is over a limit sees.
+type refused struct {
+	problem string
+	code    int // 429, or 4429
+	retry   time.Duration
+}
+
+var ways = []way{
+	{"sse", func(gw *testGateway, token, order string, headers http.Header) (func(), *refused) {
+		return gw.tryHTTP("/v1/sse?order="+order, token, headers, func(r *http.Response) bool {
+			found := false
+			readEvents(r.Body, func() {}, func(e sseEvent) error {
+				if found = e.name == "snapshot"; found {
+					return io.EOF
+				}
+				return nil
+			})
+			return found
+		})
+	}},
+	{"poll", func(gw *testGateway, token, order string, headers http.Header) (func(), *refused) {
+		headers = headers.Clone()
+		headers.Set("If-None-Match", gw.tag(token, order))
+		ctx, leave := context.WithCancel(gw.t.Context())
+		answered := make(chan *refused, 1)
+		before := gw.gateway.hub.Clients()
+		go func() {
+			response, err := gw.request(ctx, "/v1/orders/"+order+"?wait=60", token, headers)
+			if err == nil {
+				answered <- refusedBy(gw.t, response)
+			}
+		}()
+		for began := time.Now(); time.Since(began) < patience; time.Sleep(time.Millisecond) {
+			select {
+			case why := <-answered:
+				leave()
+				return nil, why
+			default:
+			}
+			if gw.gateway.hub.Clients() > before {
+				return leave, nil
+			}
+		}
+		gw.t.Error("a poll is neither held nor answered")
+		return leave, nil
+	}},
+	{"websocket, header", func(gw *testGateway, token, order string, headers http.Header) (func(), *refused) {
+		headers = headers.Clone()
+		headers.Set("Authorization", "Bearer "+token)
+		return gw.trySocket(order, &websocket.DialOptions{HTTPHeader: headers}, "")
+	}},
+	{"websocket, sub-protocol", func(gw *testGateway, token, order string, headers http.Header) (func(), *refused) {
+		return gw.trySocket(order, &websocket.DialOptions{HTTPHeader: headers, Subprotocols: []string{hub.Subprotocol, "bearer." + token}}, "")
+	}},
+	{"websocket, message", func(gw *testGateway, token, order string, headers http.Header) (func(), *refused) {
+		return gw.trySocket(order, &websocket.DialOptions{HTTPHeader: headers, Subprotocols: []string{hub.Subprotocol}}, token)
+	}},
+}
+
+func (gw *testGateway) request(ctx context.Context, path, token string, headers http.Header) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, "GET", gw.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header = headers.Clone()
+	request.Header.Set("Authorization", "Bearer "+token)
+	return gw.client().Do(request)
+}
+
+// insecure is for gateways with a certificate that they signed themselves.
+var insecure = &http.Client{Transport: &http.Transport{
+	TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true,
+}}
+
+func (gw *testGateway) client() *http.Client {
+	if strings.HasPrefix(gw.base, "https:") {
+		return insecure
+	}
+	return http.DefaultClient
+}
+
+// tag is the position of an order.
+func (gw *testGateway) tag(token, order string) string {
+	gw.t.Helper()
+	response, err := gw.request(gw.t.Context(), "/v1/orders/"+order, token, http.Header{})
+	if err != nil {
+		gw.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	io.Copy(io.Discard, response.Body)
+	return response.Header.Get("ETag")
+}
+
+func (gw *testGateway) tryHTTP(path, token string, headers http.Header, open func(*http.Response) bool) (func(), *refused) {
+	gw.t.Helper()
+	ctx, cancel := context.WithCancel(gw.t.Context())
+	response, err := gw.request(ctx, path, token, headers)
+	if err != nil {
+		gw.t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusOK {
+		defer cancel()
+		return nil, refusedBy(gw.t, response)
+	}
+	if !open(response) {
+		gw.t.Error("no state came")
+	}
+	return cancel, nil
+}
+
+// refusedBy reads a problem; nil: it is none.
+func refusedBy(t testing.TB, response *http.Response) *refused {
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body)
+	if response.StatusCode < 400 {
+		return nil
+	}
+	var p problemAnswer
+	if err := json.Unmarshal(body, &p); err != nil {
+		t.Errorf("answered %d %s", response.StatusCode, body)
+	}
+	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
+	_, name, _ := strings.Cut(p.Type, "problem:")
+	return &refused{problem: name, code: response.StatusCode, retry: time.Duration(seconds) * time.Second}
+}
+
+func (gw *testGateway) trySocket(order string, opts *websocket.DialOptions, token string) (func(), *refused) {
+	gw.t.Helper()
+	ctx, cancel := context.WithTimeout(gw.t.Context(), patience)
+	defer cancel()
+	opts.HTTPClient = gw.client()
+	if opts.HTTPClient == insecure { // which speaks HTTP/2 where it can
+		opts.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	}
+	conn, response, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(gw.base, "http")+"/v1/ws?order="+order, opts)
+	if err != nil {
+		if response == nil {
+			gw.t.Fatal(err)
+		}
+		return nil, refusedBy(gw.t, response)
+	}
+	if token != "" {
+		conn.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"auth","token":%q}`, token)) // may be refused already
+	}
+	return (&wsClient{gw.t, conn}).opened()
+}
+
+// A wsClient reads a WebSocket.
+type wsClient struct {
+	t    testing.TB
+	conn *websocket.Conn
+}
+
+// opened waits for a state, or for a goodbye and a close code.
+func (c *wsClient) opened() (func(), *refused) {
+	c.t.Helper()
+	why := &refused{}
+	for {
+		ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+		_, data, err := c.conn.Read(ctx)
+		cancel()
+		if closed := (websocket.CloseError{}); errors.As(err, &closed) {
+			why.code = int(closed.Code)
+			return nil, why
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		var m struct {
+			Type, Reason string
+			Retry        int64 `json:"retry_ms"`
+		}
+		if err := json.Unmarshal(data, &m); err != nil {
+			c.t.Fatal(err)
+		}
+		switch m.Type {
+		case "snapshot":
+			return func() { c.conn.CloseNow() }, nil
+		case "goodbye":
+			why.problem, why.retry = strings.ReplaceAll(m.Reason, "_", "-"), time.Duration(m.Retry)*time.Millisecond
+		}
+	}
+}
+
+// try connects, and wants to be let in, or refused for a reason.
+func (gw *testGateway) try(w way, token, order, want string, headers ...string) func() {
+	gw.t.Helper()
+	header := http.Header{}
+	for i := 0; i+1 < len(headers); i += 2 {
+		header.Set(headers[i], headers[i+1])
+	}
+	leave, why := w.try(gw, token, order, header)
+	switch {
+	case want == "" && why != nil:
+		gw.t.Fatalf("%s: refused: %+v", w.name, why)
+	case want == "":
+		gw.t.Cleanup(leave)
+		return leave
+	case why == nil:
+		gw.t.Fatalf("%s: let in, want %s", w.name, want)
+	case why.problem != want || why.code != 429 && why.code != 4429 || why.retry < time.Second || why.retry > 2*time.Minute:
+		gw.t.Errorf("%s: refused with %+v, want %s and a time to come back", w.name, why, want)
+	case w.name == "websocket, sub-protocol" && why.code != 4429:
+		gw.t.Errorf("%s: answered %d, which a page cannot see", w.name, why.code)
+	}
+	return nil
+}
+
+// left waits until all clients but n have gone.
+func (gw *testGateway) left(n int) {
+	gw.t.Helper()
+	eventually(gw.t, "the client is gone", func() bool { return gw.gateway.hub.Clients() == n })
+}
+
+func TestTokenHasSoManyConnectionsOverAllTransports(t *testing.T) {
+	gw := startLimited(t, func(l *limitsConfig) { l.PerToken = len(ways) })
+	token := gw.mint("A1")
+	var leave []func()
+	for _, w := range ways {
+		leave = append(leave, gw.try(w, token, "A1", ""))
+	}
+	for _, w := range ways {
+		gw.try(w, token, "A1", "too-many-connections-of-token")
+	}
+	for i, w := range ways { // each that leaves makes room for one
+		leave[i]()
+		gw.left(len(ways) - 1)
+		again := gw.try(w, token, "A1", "")
+		gw.try(w, token, "A1", "too-many-connections-of-token")
+		again()
+		gw.left(len(ways) - 1)
+		gw.try(w, token, "A1", "")
+	}
+	gw.try(ways[0], gw.mint("A1"), "A1", "") // another token of the same order
+	if n := gw.refusedFor("too_many_connections_of_token"); n != 2*len(ways) {
+		t.Errorf("%d refusals were counted, want %d", n, 2*len(ways))
+	}
+}
+
+func TestNodeHasSoManyConnections(t *testing.T) {
+	gw := startLimited(t, func(l *limitsConfig) { l.Connections = len(ways) })
+	var leave func()
+	for _, w := range ways {
+		leave = gw.try(w, gw.mint("A1"), "A1", "")
+	}
+	for _, w := range ways {
+		gw.try(w, gw.mint("A1"), "A1", "too-many-connections")
+	}
+	if status := gw.paid("A1"); status/100 != 2 {
+		t.Errorf("a webhook was answered %d", status)
+	}
+	if response, _ := gw.do("GET", "/v1/orders/A1", gw.mint("A1"), ""); response.StatusCode != http.StatusOK {
+		t.Errorf("a poll that does not wait was answered %d", response.StatusCode)
+	}
+	leave()
+	gw.left(len(ways) - 2) // the held poll has its answer
+	gw.try(ways[0], gw.mint("A1"), "A1", "")
+}
+
+func TestAddressHasSoManyConnectionsThroughItsProxy(t *testing.T) {
+	gw := startGatewayWith(t, filepath.Join(t.TempDir(), "l.db"), func(c *config) {
+		c.Limits.PerAddress = 2
+		c.TrustedProxies = []string{"127.0.0.1"}
+	})
+	for i, w := range ways {
+		one, other := fmt.Sprint("203.0.113.", 1+i), fmt.Sprint("192.0.2.", 1+i)
+		first := gw.try(w, gw.mint("A1"), "A1", "", "X-Forwarded-For", one)
+		gw.try(w, gw.mint("A1"), "A1", "", "X-Forwarded-For", "198.51.100.7, "+one)
+		gw.try(w, gw.mint("A1"), "A1", "too-many-connections-of-address", "X-Forwarded-For", "198.51.100.8, "+one)
+		gw.try(w, gw.mint("A1"), "A1", "", "X-Forwarded-For", one+", "+other)
+		clients := gw.gateway.hub.Clients()
+		first()
+		gw.left(clients - 1)
+		gw.try(w, gw.mint("A1"), "A1", "", "X-Forwarded-For", one)
+	}
+}
+
+func TestNewConnectionsComeAtARate(t *testing.T) {
+	gw := startLimited(t, func(l *limitsConfig) { l.Rate, l.Queue = 1, 1 })
+	token := gw.mint("A1")
+	gw.try(ways[0], token, "A1", "") // the burst
+	results := make(chan *refused, 20)
+	for range cap(results) {
+		go func() {
+			leave, why := ways[0].try(gw, token, "A1", http.Header{})
+			if why == nil {
+				t.Cleanup(leave)
+			}
+			results <- why
+		}()
+	}
+	refusals := 0
+	for range cap(results) {
+		if why := <-results; why != nil {
+			refusals++
+			if why.problem != "connecting-too-fast" || why.code != http.StatusTooManyRequests || why.retry == 0 {
+				t.Errorf("refused with %+v", why)
+			}
+		}
+	}
+	if refusals == 0 || refusals == cap(results) {
+		t.Errorf("%d of %d were refused; one may wait for its turn", refusals, cap(results))
+	}
+}
+
+func TestConnectionWatchesSoManyOrders(t *testing.T) {
+	gw := startLimited(t, func(l *limitsConfig) { l.Orders = 2 })
+	token := gw.mint("A1", "A2", "A3")
+	for _, w := range ways {
+		if w.name == "poll" {
+			continue
+		}
+		gw.try(w, token, "A1&order=A2&order=A3", "too-many-orders")
+		gw.try(w, token, "A1&order=A2", "")
+	}
+	// A renewal may not add more.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(gw.base, "http")+"/v1/ws", &websocket.DialOptions{
+		Subprotocols: []string{hub.Subprotocol, "bearer." + gw.mint("A1")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &wsClient{t, conn}
+	if _, why := c.opened(); why != nil {
+		t.Fatalf("refused with %+v", why)
+	}
+	conn.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"auth","token":%q}`, token))
+	if _, why := c.opened(); why == nil || why.code != 4429 || why.problem != "too-many-orders" {
+		t.Errorf("a renewal for three orders: %+v", why)
+	}
+}
+
+func TestMessageMayBeSoLarge(t *testing.T) {
+	gw := startLimited(t, func(l *limitsConfig) { l.MessageBytes = 5000 })
+	for size, want := range map[int]int{4900: 4400, 5100: int(websocket.StatusMessageTooBig)} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(gw.base, "http")+"/v1/ws", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write(ctx, websocket.MessageText, []byte(strings.Repeat("x", size)))
+		if _, why := (&wsClient{t, conn}).opened(); why == nil || why.code != want {
+			t.Errorf("%d bytes: %+v, want %d", size, why, want)
+		}
+	}
+}
+
+// TestStrangersWithoutATokenLeaveSeats: a WebSocket may bring its token later, and
+// few at a time may.
+func TestStrangersWithoutATokenLeaveSeats(t *testing.T) {
+	gw := startLimited(t, func(l *limitsConfig) { l.Connections = 8 })
+	refusals := 0
+	for range 8 {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		conn, response, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(gw.base, "http")+"/v1/ws", nil)
+		switch {
+		case err == nil:
+			defer conn.CloseNow()
+		case response != nil && response.StatusCode == http.StatusTooManyRequests:
+			refusals++
+		default:
+			t.Fatal(err)
+		}
+	}
+	if refusals != 6 {
+		t.Errorf("%d of 8 strangers were refused, want all but a quarter of the seats", refusals)
+	}
+	for _, w := range ways[:4] {
+		gw.try(w, gw.mint("A1"), "A1", "")
+	}
+}
+
+func TestSeatsAreFreeAfterACrowd(t *testing.T) {
+	gw := startLimited(t, func(l *limitsConfig) { l.PerToken, l.Connections = 2, 10 })
+	token := gw.mint("A1")
+	for range 20 {
+		for _, w := range ways {
+			gw.try(w, token, "A1", "")()
+			gw.left(0)
+		}
+	}
+	// And those that never became clients: forged, for another's order, silent.
+	for range 20 {
+		for _, w := range ways {
+			if _, why := w.try(gw, gw.mint("B1"), "A1", http.Header{}); why == nil {
+				t.Fatalf("%s: let in to another's order", w.name)
+			}
+			if w.name != "poll" {
+				if _, why := w.try(gw, token+"x", "A1", http.Header{}); why == nil {
+					t.Fatalf("%s: let in with a forged token", w.name)
+				}
+			}
+		}
+	}
+	for i := range 10 {
+		gw.try(ways[i%len(ways)], gw.mint("A1"), "A1", "")
+	}
+}
+
+// TestWaitingClientsAreNotInTheReserve: whoever has a seat leaves it, by parking
+// its connection or by saying so.
+func TestWaitingClientsAreNotInTheReserve(t *testing.T) {
+	for scheme, secure := range map[string]bool{"http://": false, "https://": true} {
+		gw := startGatewayWith(t, filepath.Join(t.TempDir(), "l.db"), func(c *config) {
+			c.Limits.Reserve = minReserve
+			if secure {
+				c.TLS = selfSigned(t)
+			}
+		})
+		gw.base = scheme + gw.host()
+		for range 8 {
+			for _, w := range ways {
+				gw.try(w, gw.mint("A1"), "A1", "")
+			}
+		}
+		if n := gw.refusedFor(refusedReserve); n > 0 {
+			t.Errorf("%s: %d were refused", scheme, n)
+		}
+	}
+}
+
+// TestCrowdOfClientsLeavesRoomForWebhooks has more clients than a process with 256
+// descriptors can hold. It is the promise of the reserve.
+func TestCrowdOfClientsLeavesRoomForWebhooks(t *testing.T) {
+	s := serveUnder(t, "ulimit -n 256", "")
+	before := s.descriptors()
+	c, err := loadConfig(s.config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw := &testGateway{t: t, config: c, base: s.base, admin: s.admin}
+	const clients = 300
+	var in []*openWatch
+	refusals := map[string]int{}
+	for i := range clients {
+		id := fmt.Sprint("A", i%10)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		response, err := gw.request(ctx, "/v1/sse?order="+id, gw.mint(id), http.Header{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != http.StatusOK {
+			refusals[refusedBy(t, response).problem]++
+			continue
+		}
+		w := &openWatch{t: t, events: make(chan sseEvent, 10), cancel: cancel}
+		go func() {
+			defer response.Body.Close()
+			readEvents(response.Body, func() {}, func(e sseEvent) error {
+				if e.name != "" {
+					w.events <- e
+				}
+				return nil
+			})
+		}()
+		w.want("snapshot", 0, order.Created)
+		in = append(in, w)
+	}
+	t.Logf("%d are in, refused: %v", len(in), refusals)
+	if len(in) != 128 || refusals["too-many-connections"] != clients-128 {
+		t.Errorf("%d are in, and the others refused for %v; want 128, and too-many-connections", len(in), refusals)
+	}
+	for i := range 10 {
+		if status, err := s.pay(fmt.Sprint("A", i)); status/100 != 2 {
+			t.Fatalf("webhook %d was answered %d, %v", i, status, err)
+		}
+	}
+	for _, w := range in {
+		if got := decode[order.State](t, w.next("update")); got.Status != order.Paid {
+			t.Fatalf("a client saw %s", got.Status)
+		}
+	}
+	if response, _ := gw.do("GET", s.admin+"/readyz", "", ""); response.StatusCode != http.StatusOK {
+		t.Errorf("/readyz was answered %d", response.StatusCode)
+	}
+	for _, w := range in {
+		w.cancel()
+	}
+	http.DefaultClient.CloseIdleConnections()
+	eventually(t, "all descriptors are free again", func() bool { return s.descriptors() <= before+4 })
+	response, err := gw.request(t.Context(), "/v1/sse?order=A1", gw.mint("A1"), http.Header{})
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("afterwards a client was answered %v, %v", response, err)
+	}
+	response.Body.Close()
+}

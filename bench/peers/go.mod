@@ -1,0 +1,3 @@
+module github.com/paybell/paybell/bench/peers
+
+go 1.26.0

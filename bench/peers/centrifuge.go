@@ -33,6 +33,8 @@ func serveCentrifuge(ctx context.Context, o options, announce func(ready)) error
 			Credentials:       &centrifuge.Credentials{UserID: c.Subject, ExpireAt: c.ExpiresAt.Unix()},
 			ClientSideRefresh: true,
 			Subscriptions:     subscriptions,
+
+			MaxMessagesInFrame: 1, // one line a message, as clients of one channel would see anyway
 		}, nil
 	})
 	if err := node.Run(); err != nil {

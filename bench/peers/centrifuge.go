@@ -65,7 +65,6 @@ func serveCentrifuge(ctx context.Context, o options, announce func(ready)) error
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	})
-	return serveHTTP(ctx, o, mux, "github.com/centrifugal/centrifuge", ready{
-		Mode: "in memory, no history, no presence; pings every 20 s without pongs; pooled write buffers, read buffers of 256 bytes, commands off the read loop",
-	}, announce)
+	return serveHTTP(ctx, o, mux, "github.com/centrifugal/centrifuge",
+		"in memory, no history, no presence; pings every 20 s without pongs; pooled write buffers, read buffers of 256 bytes, commands off the read loop", announce)
 }

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	_ "net/http/pprof" // on the admin listener
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -19,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // heartbeat is the period at which every peer shows its idle clients that it is
@@ -38,6 +41,7 @@ type ready struct {
 	Peer    string `json:"peer"`
 	Version string `json:"version"`
 	Mode    string `json:"mode"`
+	Admin   string `json:"admin,omitempty"` // HOST:PORT with /metrics and /debug/pprof/ of a peer in Go
 	PIDs    []int  `json:"pids"` // all the processes that are the peer
 }
 
@@ -100,17 +104,26 @@ func loopback(address string) bool {
 	return err == nil && at.IP.IsLoopback() && at.Port != 0
 }
 
-// serveHTTP serves the handler in this process until the context ends. What r
-// lacks of version and processes is added before it is announced.
-func serveHTTP(ctx context.Context, o options, handler http.Handler, library string, r ready, announce func(ready)) error {
+// serveHTTP serves the handler in this process until the context ends, and
+// metrics and profiles beside it. It announces both.
+func serveHTTP(ctx context.Context, o options, handler http.Handler, library, mode string, announce func(ready)) error {
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return err
 	}
+	adminListener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	http.Handle("GET /metrics", promhttp.Handler())
+	admin := &http.Server{} // net/http/pprof adds itself to the default handler
+	go admin.Serve(adminListener)
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { server.Close() })
-	r.Version, r.PIDs = versionOf(library), []int{os.Getpid()}
-	announce(r)
+	context.AfterFunc(ctx, func() {
+		server.Close()
+		admin.Close()
+	})
+	announce(ready{Version: versionOf(library), Mode: mode, Admin: adminListener.Addr().String(), PIDs: []int{os.Getpid()}})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

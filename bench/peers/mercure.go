@@ -22,7 +22,6 @@ func serveMercure(ctx context.Context, o options, announce func(ready)) error {
 		return err
 	}
 	defer hub.Stop(context.Background()) // the connections are gone by now
-	return serveHTTP(ctx, o, hub, "github.com/dunglas/mercure", ready{
-		Mode: "local transport, private updates, no history; comments every 20 s; no logging, no metrics",
-	}, announce)
+	return serveHTTP(ctx, o, hub, "github.com/dunglas/mercure",
+		"local transport, private updates, no history; comments every 20 s; no logging, no metrics", announce)
 }

@@ -42,7 +42,7 @@ type ready struct {
 	Version string `json:"version"`
 	Mode    string `json:"mode"`
 	Admin   string `json:"admin,omitempty"` // HOST:PORT with /metrics and /debug/pprof/ of a peer in Go
-	PIDs    []int  `json:"pids"` // all the processes that are the peer
+	PIDs    []int  `json:"pids"`            // all the processes that are the peer
 }
 
 // A peer listens, calls announce once with its version, mode and processes, and

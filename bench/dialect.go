@@ -91,3 +91,9 @@ func EventField(message []byte, name string) []byte {
 	}
 	return nil
 }
+
+// A Crowder is a [Dialect] whose clients can wait for several orders.
+type Crowder interface {
+	// SubscribeAll is Subscribe for the orders from up to, and not with, to.
+	SubscribeAll(b []byte, from, to int) []byte
+}

@@ -7,6 +7,11 @@ import "context"
 type Subject struct {
 	Name string // "paybell", "centrifugo"
 
+	// Fresh says that Start makes a new server each time, as its Setup asks.
+	// Paybell says that it is one, with Paybell's metrics. The scenarios that need
+	// it are left out for others.
+	Fresh, Paybell bool
+
 	// Start starts a server and returns once it takes requests. It ends no
 	// later than ctx does.
 	Start func(ctx context.Context, how Setup) (*Server, error)

@@ -1,0 +1,110 @@
+package bench
+
+import "context"
+
+// idle measures clients that wait, and what it costs to let them in: both
+// transports together, and each alone, so that each has its own figures.
+func idle(ctx context.Context, t *trial) error {
+	server, err := t.start(ctx, Setup{}, t.Clients)
+	if err != nil {
+		return err
+	}
+	wires := server.server.Dialects
+	if len(wires) > 1 {
+		server.mixed(t.SSEShare)
+		if err := server.idle(ctx, "both.", "half and half"); err != nil {
+			return err
+		}
+	}
+	for n, d := range wires {
+		if n > 0 || len(wires) > 1 {
+			if server, err = t.again(ctx, Setup{}, t.Clients); err != nil {
+				return err
+			}
+		}
+		server.only(d.Wire())
+		if err := server.idle(ctx, d.Wire().String()+".", d.Wire().title()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// title is a wire's name for people.
+func (w Wire) title() string {
+	if w == WebSocket {
+		return "WebSocket"
+	}
+	return "SSE"
+}
+
+// again ends the server that there is, and starts a fresh one.
+func (t *trial) again(ctx context.Context, how Setup, clients int) (*bed, error) {
+	for n := len(t.stops); n > 0; n = len(t.stops) {
+		t.stops[n-1]()
+		t.stops = t.stops[:n-1]
+	}
+	return t.start(ctx, how, clients)
+}
+
+// idle measures one population.
+func (b *bed) idle(ctx context.Context, key, name string) error {
+	t, clients := b.trial, float64(b.trial.Clients)
+	if err := b.run(ctx, t.settle()/2, nil); err != nil {
+		return err
+	}
+	empty, err := b.read(ctx, true)
+	if err != nil {
+		return err
+	}
+	if err := b.arrive(ctx, key, name); err != nil {
+		return err
+	}
+	waiting, err := b.read(ctx, false)
+	if err != nil {
+		return err
+	}
+	for i := range t.Clients {
+		b.publish(i, b.now())
+	}
+	if err := b.check(ctx, key); err != nil {
+		return err
+	}
+	if err := b.run(ctx, t.settle(), nil); err != nil {
+		return err
+	}
+	after, err := b.read(ctx, false)
+	if err != nil {
+		return err
+	}
+	collected, err := b.read(ctx, true)
+	if err != nil {
+		return err
+	}
+	if b.server.PID != 0 {
+		t.set(key+"memory", name+": memory of the server per client", Bytes, float64(waiting.memory-empty.memory)/clients)
+		t.set(key+"memory_after", name+": … after an event for each", Bytes, float64(after.memory-empty.memory)/clients)
+	}
+	if len(collected.metrics) > 0 {
+		t.set(key+"heap", name+": Go heap in use per client", Bytes, (collected.heap-empty.heap)/clients)
+		t.set(key+"goroutines", name+": goroutines", Amount, waiting.goroutines)
+	}
+	return nil
+}
+
+// arrive lets all clients in, and the server come to rest.
+func (b *bed) arrive(ctx context.Context, key, name string) error {
+	t := b.trial
+	m := b.meter()
+	took, err := b.fill(ctx, t.Clients)
+	if err != nil {
+		return err
+	}
+	theirs, ours := m.used()
+	t.set(key+"connects", name+": clients let in", Rate, float64(t.Clients)/took.Seconds())
+	if b.server.PID != 0 {
+		t.set(key+"cpu", name+": processor time of 10,000 connects", Seconds, theirs.Seconds()/float64(t.Clients)*1e4)
+		t.set(key+"generator", name+": … of the load's own", Seconds, ours.Seconds()/float64(t.Clients)*1e4)
+	}
+	return b.run(ctx, t.settle(), nil)
+}

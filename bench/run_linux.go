@@ -1,0 +1,258 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Run measures a subject, scenario by scenario, each time on a fresh server. What
+// it cannot measure at all is its error; promises that did not hold are in the
+// report. When ctx ends, so do the servers, and Run.
+func Run(ctx context.Context, subject Subject, o Options) (*Report, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	if err := checkRoom(o.Clients); err != nil {
+		return nil, err
+	}
+	report := &Report{Subject: subject.Name, Date: time.Now(), Machine: thisMachine()}
+	for _, s := range Scenarios() {
+		if chosen, why := o.chooses(s, subject); !chosen {
+			if why != "" {
+				report.LeftOut = append(report.LeftOut, why)
+			}
+			continue
+		}
+		runs := o.Runs
+		if s.once {
+			runs = 1
+		}
+		for n := range runs {
+			t := &trial{Options: o, subject: subject, scenario: s.Name, report: report, say: o.Progress}
+			if t.say == nil {
+				t.say = func(string) {}
+			}
+			title := s.Name
+			if runs > 1 {
+				title = fmt.Sprintf("%s, run %d of %d", s.Name, n+1, runs)
+			}
+			t.say(title)
+			if err := t.run(ctx); err != nil {
+				if ended := context.Cause(ctx); ended != nil {
+					return report, ended
+				}
+				return report, fmt.Errorf("%s: %w", s.Name, err)
+			}
+		}
+	}
+	return report, nil
+}
+
+// chooses says whether a scenario is to run, and if not, why a person who did not
+// think of it should know.
+func (o Options) chooses(s Scenario, subject Subject) (bool, string) {
+	switch {
+	case s.own && !subject.Paybell:
+		return false, ""
+	case s.fresh && !subject.Fresh && (len(o.Only) == 0 || slices.Contains(o.Only, s.Name)):
+		return false, s.Name + ", which starts and stops a gateway of its own"
+	case len(o.Only) > 0:
+		return slices.Contains(o.Only, s.Name), ""
+	case s.named:
+		return false, ""
+	case o.Duration < s.least:
+		return false, fmt.Sprintf("%s, which makes sense with --duration %v or more, or by its name", s.Name, s.least)
+	}
+	return true, ""
+}
+
+// A trial is one run of one scenario.
+type trial struct {
+	Options
+	subject  Subject
+	scenario string
+	report   *Report
+	say      func(string)
+	stops    []func()
+}
+
+// run runs the scenario, and ends all that it started.
+func (t *trial) run(ctx context.Context) error {
+	defer func() {
+		for _, stop := range slices.Backward(t.stops) {
+			stop()
+		}
+	}()
+	return map[string]func(context.Context, *trial) error{
+		"idle": idle, "latency": latency, "saturation": saturation, "burst": burst, "slow": slow, "drain": drain,
+		"descriptors": fewDescriptors, "churn": churn, "night-peak": nightPeak,
+	}[t.scenario](ctx, t)
+}
+
+// set notes a figure of the scenario.
+func (t *trial) set(key, name string, unit Unit, value float64) {
+	t.report.add(t.scenario+"."+key, name, unit, value)
+}
+
+// times notes a distribution.
+func (t *trial) times(key, name string, s Spread) {
+	for _, part := range []struct {
+		key string
+		at  time.Duration
+	}{{"p50", s.P50}, {"p99", s.P99}, {"p999", s.P999}, {"max", s.Max}} {
+		t.set(key+part.key, name+": "+part.key, Seconds, part.at.Seconds())
+	}
+}
+
+// fail notes a promise that did not hold.
+func (t *trial) fail(format string, args ...any) {
+	t.report.Failures = append(t.report.Failures, t.scenario+": "+fmt.Sprintf(format, args...))
+}
+
+// part is a share of the duration, within bounds.
+func (t *trial) part(share float64, least, most time.Duration) time.Duration {
+	return min(max(time.Duration(share*float64(t.Duration)), least), most)
+}
+
+// settle is how long to wait until a server has come to rest.
+func (t *trial) settle() time.Duration { return t.part(.17, 500*time.Millisecond, 10*time.Second) }
+
+// A bed is a server under load.
+type bed struct {
+	*load
+	trial *trial
+	admin *admin
+}
+
+// start starts a server, and a load of so many clients that are not there yet.
+func (t *trial) start(ctx context.Context, how Setup, clients int) (*bed, error) {
+	server, err := t.subject.Start(ctx, how)
+	if err != nil {
+		return nil, err
+	}
+	t.stops = append(t.stops, server.Stop)
+	const senders = 256
+	l, err := newLoad(server, clients, t.Addresses, senders)
+	if err != nil {
+		return nil, err
+	}
+	t.stops = append(t.stops, l.close)
+	l.progress = func(state string) { t.say(t.scenario + ": " + state) }
+	return &bed{load: l, trial: t, admin: newAdmin(server.Admin)}, nil
+}
+
+// fill lets the first clients connect, all of which must come.
+func (b *bed) fill(ctx context.Context, clients int) (time.Duration, error) {
+	took, came, err := b.connect(ctx, 0, clients, 15*time.Second)
+	if err == nil && came < clients {
+		err = fmt.Errorf("%d of %d clients came up; %s", came, clients, b.why())
+	}
+	return took, err
+}
+
+// why says how connections ended that should not have.
+func (b *bed) why() string {
+	if len(b.ends) == 0 {
+		return "the others got no answer"
+	}
+	e := b.ends[len(b.ends)-1]
+	return fmt.Sprintf("%d were ended by the server, the last with status %d, close code %d", len(b.ends), e.status, e.code)
+}
+
+// rest waits until all that was sent has been taken and shown, at most so long.
+func (b *bed) rest(ctx context.Context, most time.Duration) error {
+	b.flood = 0
+	return b.run(ctx, most, func() bool { return b.provider.flying() == 0 && b.book.open() == 0 })
+}
+
+// check waits for what is still on its way, and then demands what must hold of
+// every event so far.
+func (b *bed) check(ctx context.Context, prefix string) error {
+	if err := b.rest(ctx, 10*time.Second); err != nil {
+		return err
+	}
+	k, p := b.book, &b.provider
+	for _, c := range []struct {
+		key, name string
+		n         int
+	}{
+		{"lost", "events that a client never heard of", k.lost()},
+		{"repeated", "versions seen twice", k.repeated},
+		{"misrouted", "orders that the token does not name", k.misrouted},
+		{"stale", "first states older than what was known", k.stale},
+		{"unknown", "states that no event made", k.unknown},
+		{"refused", "events refused", p.refused},
+	} {
+		b.trial.set(prefix+c.key, c.name, Count, float64(c.n))
+		if c.n > 0 {
+			b.trial.fail("%s%s %d: %s%s", prefix, c.key, c.n, c.name, b.refusal(c.key))
+		}
+	}
+	return nil
+}
+
+func (b *bed) refusal(key string) string {
+	if key != "refused" {
+		return ""
+	}
+	return fmt.Sprintf("; the first with %d: %s", b.provider.refusal, strings.TrimSpace(b.provider.text))
+}
+
+// A reading is what a server uses at a moment.
+type reading struct {
+	memory      int64
+	goroutines  float64
+	heap        float64
+	objects     float64
+	descriptors int
+	connections float64
+	metrics     map[string]float64
+}
+
+// read reads what the server uses. With collect, its heap is what is in use.
+func (b *bed) read(ctx context.Context, collect bool) (reading, error) {
+	var r reading
+	var errs []error
+	if b.server.PID != 0 {
+		var err error
+		r.memory, err = memory(b.server.PID)
+		errs = append(errs, err)
+		r.descriptors = descriptors(b.server.PID)
+	}
+	if collect {
+		errs = append(errs, b.admin.collect(ctx))
+	}
+	var err error
+	r.metrics, err = b.admin.metrics(ctx)
+	errs = append(errs, err)
+	r.goroutines = r.metrics["go_goroutines"]
+	r.heap = r.metrics["go_memstats_heap_alloc_bytes"]
+	r.objects = r.metrics["go_memstats_heap_objects"]
+	r.connections = total(r.metrics, "paybell_connections", "")
+	return r, errors.Join(errs...)
+}
+
+// A meter tells how much processor time was used since it was made.
+type meter struct {
+	pid          int
+	theirs, ours time.Duration
+	began        time.Time
+}
+
+func (b *bed) meter() meter {
+	return meter{pid: b.server.PID, theirs: cpuTime(cmp.Or(b.server.PID, -1)), ours: cpuTime(0), began: time.Now()}
+}
+
+// used returns the processor time of the server, and the load's own.
+func (m meter) used() (theirs, ours time.Duration) {
+	if m.pid != 0 {
+		theirs = cpuTime(m.pid) - m.theirs
+	}
+	return theirs, cpuTime(0) - m.ours
+}

@@ -97,9 +97,12 @@ func (l *load) join() {
 	}
 }
 
-// open begins the connection of client i.
+// open begins the connection of client i, unless there is one.
 func (l *load) open(i int) {
 	c := &l.clients[i]
+	if c.phase != away {
+		return
+	}
 	fd, err := l.dial(l.waits, i, nil)
 	if err == nil {
 		err = l.watch(fd, i, mark(markClient, c.generation), unix.EPOLLOUT)

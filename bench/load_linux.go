@@ -45,7 +45,7 @@ type load struct {
 	returning []comeback
 
 	book  *book
-	reach int // how many orders events are for
+	reach int // the first so many orders are those that events are for
 	step  int // orders come in steps of this size
 	last  int // the order of the last event
 
@@ -85,22 +85,19 @@ func mark(kind int, generation uint16) int32 { return int32(kind) | int32(genera
 // may be, and events are told over at most senders connections at once.
 func newLoad(server *Server, orders, addresses, senders int) (*load, error) {
 	l := &load{
-		server: server, spread: addresses, origin: time.Now(),
+		spread: addresses, origin: time.Now(),
 		ready: make([]unix.EpollEvent, 1024), buffer: make([]byte, 64<<10),
-		clients: make([]client, orders), book: newBook(orders), reach: orders, parallel: 128,
+		clients: make([]client, orders), book: newBook(orders), parallel: 128,
 	}
 	for i := range l.clients {
 		l.clients[i].fd = -1
 	}
-	l.step = stride(orders)
 	l.provider = provider{most: senders, answers: map[int]int{}}
+	l.setReach(orders)
+	if err := l.setServer(server); err != nil {
+		return nil, err
+	}
 	var err error
-	if l.waits, err = socketAddress(server.Address); err != nil {
-		return nil, err
-	}
-	if l.takes, err = socketAddress(server.publish()); err != nil {
-		return nil, err
-	}
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("bench: epoll: %w", err)
 	}
@@ -112,6 +109,20 @@ func newLoad(server *Server, orders, addresses, senders int) (*load, error) {
 	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // or a timer may ring 50 µs late; that would be charged to the server
 	return l, l.watch(l.timer, 0, mark(markTimer, 0), unix.EPOLLIN)
 }
+
+// setServer says where to connect from now on. The server must speak the dialects
+// of the one before.
+func (l *load) setServer(server *Server) (err error) {
+	l.server = server
+	if l.waits, err = socketAddress(server.Address); err != nil {
+		return err
+	}
+	l.takes, err = socketAddress(server.publish())
+	return err
+}
+
+// setReach says that events are for the first so many orders.
+func (l *load) setReach(orders int) { l.reach, l.step = orders, stride(orders) }
 
 // close ends all that the load holds.
 func (l *load) close() {
@@ -219,7 +230,7 @@ func (l *load) run(ctx context.Context, d time.Duration, done func() bool) error
 		}
 		next := min(l.due(now), l.comeBack(now), l.dribble(now))
 		l.join()
-		for l.flood > l.provider.flying() {
+		for l.flood > l.provider.flying() && l.waiting > 0 {
 			l.publishNext(l.now())
 		}
 		next = min(next, l.deliver(l.now()), end, now+int64(100*time.Millisecond))

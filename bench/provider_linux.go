@@ -60,8 +60,20 @@ func (p *provider) close() {
 
 // publishNext makes an event of the next order, due at a time.
 func (l *load) publishNext(due int64) {
-	l.last = (l.last + l.step) % l.reach
-	l.publish(l.last, due)
+	if order, ok := l.nextOrder(); ok {
+		l.publish(order, due)
+	}
+}
+
+// nextOrder returns the next order for which a client waits.
+func (l *load) nextOrder() (int, bool) {
+	for range l.reach {
+		l.last = (l.last + l.step) % l.reach
+		if l.clients[l.last].phase == up {
+			return l.last, true
+		}
+	}
+	return 0, false
 }
 
 // publish makes an event of an order, due at a time, and sends it off.

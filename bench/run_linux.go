@@ -168,7 +168,9 @@ func (b *bed) why() string {
 // rest waits until all that was sent has been taken and shown, at most so long.
 func (b *bed) rest(ctx context.Context, most time.Duration) error {
 	b.flood = 0
-	return b.run(ctx, most, func() bool { return b.provider.flying() == 0 && b.book.open() == 0 })
+	return b.run(ctx, most, func() bool {
+		return b.provider.flying() == 0 && (b.book.open() == 0 || b.provider.giveUp && b.book.lost() == 0)
+	})
 }
 
 // check waits for what is still on its way, and then demands what must hold of

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -58,7 +57,7 @@ func (b *bed) stopUnderLoad(ctx context.Context, window time.Duration) error {
 		return errors.New("the server did not end within a minute")
 	}
 	t.set("took", "until the process had ended", Seconds, time.Duration(b.now()-began).Seconds())
-	t.set("exit", "exit code", Count, math.Abs(float64(b.server.ExitCode())))
+	t.set("exit", "exit code", Amount, float64(b.server.ExitCode()))
 	if code := b.server.ExitCode(); code != 0 {
 		t.fail("the exit code is %d", code)
 	}
@@ -107,7 +106,7 @@ func (b *bed) afterStop(ctx context.Context, clients int) error {
 	if err != nil {
 		return fmt.Errorf("start again over the same ledger: %w", err)
 	}
-	t.stops = slices.Insert(t.stops, 0, server.Stop) // it ends after the load
+	t.stops = slices.Insert(t.stops, 0, func() { t.stop(server) }) // it ends after the load
 	if err := b.setServer(server); err != nil {
 		return err
 	}

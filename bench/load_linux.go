@@ -222,13 +222,13 @@ func (l *load) run(ctx context.Context, d time.Duration, done func() bool) error
 	}
 	for {
 		now := l.now()
+		next := min(l.due(now), l.comeBack(now), l.dribble(now)) // what is due before the end is done before it
 		if done != nil && done() || now >= end {
 			return nil
 		}
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		next := min(l.due(now), l.comeBack(now), l.dribble(now))
 		l.join()
 		for l.flood > l.provider.flying() && l.waiting > 0 {
 			l.publishNext(l.now())

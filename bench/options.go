@@ -41,6 +41,10 @@ type Options struct {
 
 	// Progress is told every second or so what goes on. nil: nobody is told.
 	Progress func(text string)
+
+	// patience is how long to wait for events that do not come, before they count
+	// as lost. 0 means 30 s.
+	patience time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -56,6 +60,9 @@ func (o Options) withDefaults() Options {
 	o.Runs = max(o.Runs, 1)
 	if o.Addresses == 0 {
 		o.Addresses = max(4, o.Clients/500)
+	}
+	if o.patience == 0 {
+		o.patience = 30 * time.Second
 	}
 	return o
 }
@@ -109,9 +116,9 @@ func Scenarios() []Scenario {
 		{Name: "saturation", About: "events a second when there are always more"},
 		{Name: "burst", About: "every order at once: the time to the last screen"},
 		{Name: "slow", About: "clients that stop reading, and connections that never get to the point", once: true, own: true, least: 15 * time.Second},
-		{Name: "drain", About: "a stop under load: who is told, and what is lost", once: true, own: true, fresh: true, least: 2 * time.Second},
+		{Name: "drain", About: "a stop under load: who is told, and what is lost", once: true, own: true, fresh: true, least: 5 * time.Second},
 		{Name: "descriptors", About: "more clients than a limit of 1,024 open files lets in", once: true, own: true, fresh: true, least: 10 * time.Second},
-		{Name: "churn", About: "clients that come and go 300 times a second: what stays behind", once: true, own: true, least: 2 * time.Second},
+		{Name: "churn", About: "clients that come and go 300 times a second: what stays behind", once: true, own: true, least: 5 * time.Second},
 		{Name: "night-peak", About: "a steady rate, slow providers, repeated webhooks, and phones that drop and come back", own: true, once: true, named: true},
 	}
 }

@@ -34,7 +34,7 @@ func (b *bed) atRate(ctx context.Context, rate float64, d time.Duration) error {
 	if err := b.run(ctx, d, nil); err != nil {
 		return err
 	}
-	return b.rest(ctx, 20*time.Second)
+	return b.rest(ctx)
 }
 
 // steady measures one rate.
@@ -124,7 +124,7 @@ func burst(ctx context.Context, t *trial) error {
 	for i := range t.Clients {
 		b.publish(i, due)
 	}
-	if err := b.rest(ctx, time.Minute); err != nil {
+	if err := b.rest(ctx); err != nil {
 		return err
 	}
 	s := spread(b.book.latencies)

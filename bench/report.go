@@ -128,15 +128,20 @@ func thousands(v float64) string {
 func (r *Report) Table(w io.Writer) {
 	width := 0
 	for _, f := range r.Figures {
-		width = max(width, len([]rune(f.Name)))
+		width = max(width, len([]rune(f.Name)), len(r.none(f.Scenario())))
 	}
 	scenario := ""
 	for _, f := range r.Figures {
-		if name, _, _ := strings.Cut(f.Key, "."); name != scenario {
+		if name := f.Scenario(); name != scenario {
 			scenario = name
 			fmt.Fprintf(w, "\n%s: %s\n", r.Subject, name)
+			if none := r.none(name); none != "" {
+				fmt.Fprintf(w, "  %-*s  %12s\n", width, none, "0")
+			}
 		}
-		fmt.Fprintf(w, "  %-*s  %12s%s\n", width, f.Name, f, f.spread())
+		if f.Unit != Count || f.Value != 0 {
+			fmt.Fprintf(w, "  %-*s  %12s%s\n", width, f.Name, f, f.spread())
+		}
 	}
 	for _, text := range r.LeftOut {
 		fmt.Fprintf(w, "\nLeft out: %s\n", text)
@@ -144,6 +149,26 @@ func (r *Report) Table(w io.Writer) {
 	if len(r.Failures) > 0 {
 		fmt.Fprintf(w, "\nDid not hold:\n  %s\n", strings.Join(r.Failures, "\n  "))
 	}
+}
+
+// Scenario is the name of the scenario that measured it.
+func (f Figure) Scenario() string {
+	name, _, _ := strings.Cut(f.Key, ".")
+	return name
+}
+
+// none names what a scenario counted none of.
+func (r *Report) none(scenario string) string {
+	var names []string
+	for _, f := range r.Figures {
+		if f.Unit == Count && f.Value == 0 && f.Scenario() == scenario {
+			name := f.Key[strings.LastIndexByte(f.Key, '.')+1:]
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // spread shows the lowest and highest run, where they differ.

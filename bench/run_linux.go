@@ -136,7 +136,7 @@ func (t *trial) start(ctx context.Context, how Setup, clients int) (*bed, error)
 	if err != nil {
 		return nil, err
 	}
-	t.stops = append(t.stops, server.Stop)
+	t.stops = append(t.stops, func() { t.stop(server) })
 	const senders = 256
 	l, err := newLoad(server, clients, t.Addresses, senders)
 	if err != nil {
@@ -145,6 +145,16 @@ func (t *trial) start(ctx context.Context, how Setup, clients int) (*bed, error)
 	t.stops = append(t.stops, l.close)
 	l.progress = func(state string) { t.say(t.scenario + ": " + state) }
 	return &bed{load: l, trial: t, admin: newAdmin(server.Admin)}, nil
+}
+
+// stop ends a server, which must have had no reason to complain.
+func (t *trial) stop(server *Server) {
+	if server.Complaints != nil {
+		if lines := server.Complaints(); len(lines) > 0 {
+			t.fail("the server logged %d errors, the first: %s", len(lines), lines[0])
+		}
+	}
+	server.Stop()
 }
 
 // fill lets the first clients connect, all of which must come.
@@ -165,10 +175,11 @@ func (b *bed) why() string {
 	return fmt.Sprintf("%d were ended by the server, the last with status %d, close code %d", len(b.ends), e.status, e.code)
 }
 
-// rest waits until all that was sent has been taken and shown, at most so long.
-func (b *bed) rest(ctx context.Context, most time.Duration) error {
+// rest waits until all that was sent has been taken and shown, or until that will
+// not happen any more.
+func (b *bed) rest(ctx context.Context) error {
 	b.flood = 0
-	return b.run(ctx, most, func() bool {
+	return b.run(ctx, b.trial.patience, func() bool {
 		return b.provider.flying() == 0 && (b.book.open() == 0 || b.provider.giveUp && b.book.lost() == 0)
 	})
 }
@@ -176,7 +187,7 @@ func (b *bed) rest(ctx context.Context, most time.Duration) error {
 // check waits for what is still on its way, and then demands what must hold of
 // every event so far.
 func (b *bed) check(ctx context.Context, prefix string) error {
-	if err := b.rest(ctx, 10*time.Second); err != nil {
+	if err := b.rest(ctx); err != nil {
 		return err
 	}
 	k, p := b.book, &b.provider
@@ -190,6 +201,7 @@ func (b *bed) check(ctx context.Context, prefix string) error {
 		{"stale", "first states older than what was known", k.stale},
 		{"unknown", "states that no event made", k.unknown},
 		{"refused", "events refused", p.refused},
+		{"unanswered", "events that the server never took", b.unanswered()},
 	} {
 		b.trial.set(prefix+c.key, c.name, Count, float64(c.n))
 		if c.n > 0 {
@@ -197,6 +209,15 @@ func (b *bed) check(ctx context.Context, prefix string) error {
 		}
 	}
 	return nil
+}
+
+// unanswered counts the events that were sent until the server took them, and
+// still were not. One that was stopped need not.
+func (b *bed) unanswered() int {
+	if b.provider.giveUp {
+		return 0
+	}
+	return b.book.published - b.book.acked - b.provider.refused
 }
 
 func (b *bed) refusal(key string) string {

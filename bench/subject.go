@@ -36,6 +36,10 @@ type Server struct {
 	// Stop ends the server and removes what it left behind.
 	Stop func()
 
+	// Complaints are the lines of the server's log that tell of errors. nil: it
+	// has none to read.
+	Complaints func() []string
+
 	// Again starts another server over what this one stored, once this one has
 	// ended. nil: it stores nothing.
 	Again func(ctx context.Context) (*Server, error)

@@ -33,12 +33,14 @@ func (b *benchmark) running(context.Context, bench.Setup) (*bench.Server, error)
 	if err != nil {
 		return nil, err
 	}
-	server := &bench.Server{Address: onLoopback(c.Listen), Admin: onLoopback(c.Admin), Dialects: dialects, Stop: func() {}}
-	if _, port, err := net.SplitHostPort(c.Listen); err == nil {
-		n, _ := strconv.Atoi(port)
-		server.PID = bench.ListenerPID(n)
+	_, port, _ := net.SplitHostPort(c.Listen) // checked already, as all of it
+	number, _ := strconv.Atoi(port)
+	if number == 0 {
+		return nil, fmt.Errorf("the gateway of %s listens on a port that the system chose; say which with PAYBELL_LISTEN and PAYBELL_ADMIN", b.config)
 	}
-	return server, nil
+	return &bench.Server{
+		Address: onLoopback(c.Listen), Admin: onLoopback(c.Admin), PID: bench.ListenerPID(number), Dialects: dialects, Stop: func() {},
+	}, nil
 }
 
 // onLoopback is where an address that listens everywhere can be reached from
@@ -135,7 +137,8 @@ func (g *gatewayProcess) start(ctx context.Context, dialects []bench.Dialect) (*
 	}
 	return &bench.Server{
 		Address: at[1], Admin: at[2], PID: g.cmd.Process.Pid, Dialects: dialects,
-		Stop: g.stop, Ended: g.ended, ExitCode: func() int { return g.cmd.ProcessState.ExitCode() },
+		Complaints: g.complaints,
+		Stop:       g.stop, Ended: g.ended, ExitCode: func() int { return g.cmd.ProcessState.ExitCode() },
 		Again: func(ctx context.Context) (*bench.Server, error) {
 			return (&gatewayProcess{dir: g.dir}).start(ctx, dialects)
 		},
@@ -175,6 +178,19 @@ func (g *gatewayProcess) stop() {
 	g.cmd.Process.Signal(syscall.SIGKILL) // what it stored has served
 	<-g.ended
 	os.RemoveAll(g.dir)
+}
+
+// complaints are the lines of the gateway's log that tell of errors, and where it
+// broke down.
+func (g *gatewayProcess) complaints() []string {
+	text, _ := os.ReadFile(filepath.Join(g.dir, "log"))
+	var found []string
+	for line := range bytes.Lines(text) {
+		if bytes.Contains(line, []byte(" level=ERROR ")) || bytes.HasPrefix(line, []byte("panic:")) || bytes.HasPrefix(line, []byte("fatal error:")) {
+			found = append(found, strings.TrimSpace(string(line)))
+		}
+	}
+	return found
 }
 
 // lastWords is the end of the gateway's log.

@@ -102,16 +102,25 @@ func TestFramesAreFoundHoweverTheyAreCut(t *testing.T) {
 	content := []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
 	for _, part := range [][]byte{
 		serverFrame(0x81, `{"type":"snapshot"}`), serverFrame(0x89, "are you there"), serverFrame(0x81, ""),
-		serverFrame(0x82, long), serverFrame(0x8a, "pong"), serverFrame(0x81, longer),
+		serverFrame(0x82, long), serverFrame(0x8a, "pong"),
 	} {
 		content = append(content, part...)
 	}
-	want := []string{"head", `{"type":"snapshot"}`, "ping are you there", "", long, longer}
-	for _, size := range []int{1, 2, 3, 7, 59, 60, 61, 62, 63, 100, 4096, len(content)} {
+	want := []string{"head", `{"type":"snapshot"}`, "ping are you there", "", long}
+	check := func(size int) {
+		t.Helper()
 		heard, err := feedIn(t, WebSocket, content, size)
 		if err != nil || !slices.Equal(heard, want) {
 			t.Fatalf("read %d bytes at a time: %.200q, %v", size, heard, err)
 		}
+	}
+	for size := 1; size <= len(content); size++ {
+		check(size)
+	}
+	content = append(content, serverFrame(0x81, longer)...)
+	want = append(want, longer)
+	for _, size := range []int{1000, 4096, 65_536, len(content)} {
+		check(size)
 	}
 }
 

@@ -144,8 +144,9 @@ func (d mercure) Publish(b []byte, i int, n uint32) []byte {
 // the key of RFC 6455, section 1.3.
 const handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
-// A peer's event is an order's state as Paybell's clients get it, byte for byte,
-// so that every server carries the same load. Its version is the event's number.
+// A peer's event is an order's state in the form in which Paybell's clients get
+// it, so that every server carries the same load. Its version is the event's
+// number.
 const (
 	orderPrefix   = "bench-"
 	beforeOrder   = `{"order":"`

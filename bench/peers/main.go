@@ -32,7 +32,7 @@ const heartbeat = 20 * time.Second
 type options struct {
 	listen  string // loopback address and port
 	secret  []byte // HS256 secret of the tokens
-	workers int    // nginx's worker processes; 0: one per core
+	workers int    // nginx's worker processes
 }
 
 // A ready is what a peer says of itself once it listens.
@@ -56,42 +56,64 @@ var peers = map[string]peer{
 	"nchan-auth": serveNchanAuth,
 }
 
+const usage = `peers serves as another server, or measures others as paybell bench measures Paybell.
+
+  peers -peer NAME -listen ADDRESS -token-secret SECRET [-workers N]
+  peers measure [-clients N] [-rate R,R] [-duration D] [-runs N] [-only S,S] [-json] [NAME …]
+
+The names are %s. README.md says more.
+`
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	do, arguments := serve, os.Args[1:]
+	if len(arguments) > 0 && arguments[0] == "measure" {
+		do, arguments = measure, arguments[1:]
+	}
+	err := do(ctx, arguments, os.Stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Printf(usage, strings.Join(names(), ", "))
+	} else if err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, arguments []string, out io.Writer) error {
-	names := strings.Join(slices.Sorted(maps.Keys(peers)), ", ")
-	var o options
+func names() []string { return slices.Sorted(maps.Keys(peers)) }
+
+// newFlags makes flags whose mistakes are the caller's to print.
+func newFlags() *flag.FlagSet {
 	flags := flag.NewFlagSet("peers", flag.ContinueOnError)
-	name := flags.String("peer", "", "which to start: "+names)
-	secret := flags.String("token-secret", "", "the HS256 `secret` that tokens are checked with; 32 bytes or more")
-	flags.StringVar(&o.listen, "listen", "", "loopback `address` and port")
-	flags.IntVar(&o.workers, "workers", 0, "nginx's worker processes; 0: one per core")
-	if err := flags.Parse(arguments); errors.Is(err, flag.ErrHelp) {
-		return nil
-	} else if err != nil {
+	flags.SetOutput(io.Discard)
+	return flags
+}
+
+// serve serves as one peer.
+func serve(ctx context.Context, arguments []string, out io.Writer) error {
+	var o options
+	flags := newFlags()
+	name := flags.String("peer", "", "")
+	secret := flags.String("token-secret", "", "")
+	flags.StringVar(&o.listen, "listen", "", "")
+	flags.IntVar(&o.workers, "workers", 1, "")
+	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
 	o.secret = []byte(*secret)
 
-	serve, known := peers[*name]
+	start, known := peers[*name]
 	switch {
 	case !known:
-		return fmt.Errorf("-peer is %q; there are %s", *name, names)
+		return fmt.Errorf("-peer is %q; there are %s", *name, strings.Join(names(), ", "))
 	case !loopback(o.listen):
 		return fmt.Errorf("-listen is %q; it must be a loopback address with a port, such as 127.0.0.1:9999", o.listen)
 	case len(o.secret) < 32:
 		return errors.New("-token-secret must have 32 bytes or more")
-	case o.workers < 0:
-		return fmt.Errorf("-workers is %d; it must not be negative", o.workers)
+	case o.workers < 1:
+		return fmt.Errorf("-workers is %d; there must be one at least", o.workers)
 	}
-	return serve(ctx, o, func(r ready) {
+	return start(ctx, o, func(r ready) {
 		r.Ready, r.Peer = true, *name
 		json.NewEncoder(out).Encode(r) // a reader that has gone needs no answer
 	})
@@ -111,23 +133,31 @@ func serveHTTP(ctx context.Context, o options, handler http.Handler, library, mo
 	if err != nil {
 		return err
 	}
-	adminListener, err := net.Listen("tcp", "127.0.0.1:0")
+	admin, err := serveAdmin(ctx)
 	if err != nil {
 		return err
 	}
-	http.Handle("GET /metrics", promhttp.Handler())
-	admin := &http.Server{} // net/http/pprof adds itself to the default handler
-	go admin.Serve(adminListener)
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() {
-		server.Close()
-		admin.Close()
-	})
-	announce(ready{Version: versionOf(library), Mode: mode, Admin: adminListener.Addr().String(), PIDs: []int{os.Getpid()}})
+	context.AfterFunc(ctx, func() { server.Close() })
+	announce(ready{Version: versionOf(library), Mode: mode, Admin: admin, PIDs: []int{os.Getpid()}})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// serveAdmin serves this process's metrics and profiles until the context ends,
+// and returns where.
+func serveAdmin(ctx context.Context) (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	http.Handle("GET /metrics", promhttp.Handler())
+	server := &http.Server{} // net/http/pprof adds itself to the default handler
+	context.AfterFunc(ctx, func() { server.Close() })
+	go server.Serve(listener)
+	return listener.Addr().String(), nil
 }
 
 // versionOf names a module that this program was built with, and its version.

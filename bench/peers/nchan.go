@@ -53,16 +53,16 @@ func serveNginx(ctx context.Context, o options, checked bool, announce func(read
 	}
 	defer os.RemoveAll(folder)
 
-	o.workers = cmp.Or(o.workers, runtime.NumCPU())
-	r := ready{Version: nchanVersion(), Mode: fmt.Sprintf("%d workers, in memory, no stored messages; pings every 20 s", o.workers)}
+	r := ready{Version: nchanVersion(), Mode: fmt.Sprintf("workers: %d; in memory, no stored messages; pings every 20 s; small pools", o.workers)}
 	checker := ""
 	if checked {
 		checker = filepath.Join(folder, "checker")
-		stop, err := serveChecker(checker, o.secret)
-		if err != nil {
+		if err := serveChecker(ctx, checker, o.secret); err != nil {
 			return err
 		}
-		defer stop()
+		if r.Admin, err = serveAdmin(ctx); err != nil {
+			return err
+		}
 		r.Mode += "; a sub-request to a checker in Go for each connect"
 		r.PIDs = []int{os.Getpid()}
 	}
@@ -86,16 +86,17 @@ func serveNginx(ctx context.Context, o options, checked bool, announce func(read
 	}
 }
 
-// serveChecker answers nginx's questions about tokens on a Unix socket, until it
-// is told to stop.
-func serveChecker(socket string, secret []byte) (stop func(), err error) {
+// serveChecker answers nginx's questions about tokens on a Unix socket, until the
+// context ends.
+func serveChecker(ctx context.Context, socket string, secret []byte) error {
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	server := &http.Server{Handler: checkToken(secret)}
+	context.AfterFunc(ctx, func() { server.Close() })
 	go server.Serve(listener)
-	return func() { server.Close() }, nil
+	return nil
 }
 
 // writeNginxConf writes nginx's configuration into the folder and returns its

@@ -43,7 +43,7 @@ func churn(ctx context.Context, t *trial) error {
 	if err := b.run(ctx, d, nil); err != nil {
 		return err
 	}
-	theirs, _ := m.used()
+	used := b.since(m)
 	if err := b.run(ctx, 15*time.Second, func() bool { return b.opening == 0 && b.provider.flying() == 0 }); err != nil {
 		return err
 	}
@@ -55,9 +55,7 @@ func churn(ctx context.Context, t *trial) error {
 		return err
 	}
 	t.set("clients", "clients that came and went", Amount, d.Seconds()*churnRate)
-	if b.server.PID != 0 {
-		t.set("cpu", "processor time of 10,000 that come and go", Seconds, theirs.Seconds()/(d.Seconds()*churnRate)*1e4)
-	}
+	used.per(b, "", "", "that come and go", d.Seconds()*churnRate)
 	b.compare(before, after)
 	if _, _, err := b.connect(ctx, 0, n, 10*time.Second); err != nil { // who left has missed something, and must see it
 		return err

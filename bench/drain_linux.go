@@ -47,7 +47,7 @@ func (l *load) publishAny(due int64) {
 // stopUnderLoad sends SIGTERM and keeps the load on until the process has ended.
 func (b *bed) stopUnderLoad(ctx context.Context, window time.Duration) error {
 	t, began, taken := b.trial, b.now(), b.book.acked
-	if err := unix.Kill(b.server.PID, unix.SIGTERM); err != nil {
+	if err := unix.Kill(b.server.PIDs[0], unix.SIGTERM); err != nil {
 		return fmt.Errorf("bench: stop the server: %w", err)
 	}
 	if err := b.run(ctx, window+time.Minute, b.hasEnded); err != nil {
@@ -145,7 +145,7 @@ func (t *trial) stopTwice(ctx context.Context) error {
 	began := b.now()
 	for range 2 {
 		began = b.now()
-		if err := unix.Kill(b.server.PID, unix.SIGTERM); err != nil {
+		if err := unix.Kill(b.server.PIDs[0], unix.SIGTERM); err != nil {
 			return fmt.Errorf("bench: stop the server: %w", err)
 		}
 		if err := b.run(ctx, 300*time.Millisecond, b.hasEnded); err != nil {

@@ -10,14 +10,14 @@ func idle(ctx context.Context, t *trial) error {
 		return err
 	}
 	wires := server.server.Dialects
-	if len(wires) > 1 {
+	if len(wires) > 1 && t.subject.Paybell {
 		server.mixed(t.SSEShare)
 		if err := server.idle(ctx, "both.", "half and half"); err != nil {
 			return err
 		}
 	}
 	for n, d := range wires {
-		if n > 0 || len(wires) > 1 {
+		if n > 0 || len(wires) > 1 && t.subject.Paybell {
 			if server, err = t.again(ctx, Setup{}, t.Clients); err != nil {
 				return err
 			}
@@ -81,12 +81,13 @@ func (b *bed) idle(ctx context.Context, key, name string) error {
 	if err != nil {
 		return err
 	}
-	if b.server.PID != 0 {
+	if len(b.server.PIDs) > 0 {
 		t.set(key+"memory", name+": memory of the server per client", Bytes, float64(waiting.memory-empty.memory)/clients)
 		t.set(key+"memory_after", name+": … after an event for each", Bytes, float64(after.memory-empty.memory)/clients)
 	}
 	if len(collected.metrics) > 0 {
 		t.set(key+"heap", name+": Go heap in use per client", Bytes, (collected.heap-empty.heap)/clients)
+		t.set(key+"stacks", name+": stacks of goroutines per client", Bytes, (collected.stacks-empty.stacks)/clients)
 		t.set(key+"goroutines", name+": goroutines", Amount, waiting.goroutines)
 	}
 	return nil
@@ -100,11 +101,7 @@ func (b *bed) arrive(ctx context.Context, key, name string) error {
 	if err != nil {
 		return err
 	}
-	theirs, ours := m.used()
+	b.since(m).per(b, key, name+": ", "connects", float64(t.Clients))
 	t.set(key+"connects", name+": clients let in", Rate, float64(t.Clients)/took.Seconds())
-	if b.server.PID != 0 {
-		t.set(key+"cpu", name+": processor time of 10,000 connects", Seconds, theirs.Seconds()/float64(t.Clients)*1e4)
-		t.set(key+"generator", name+": … of the load's own", Seconds, ours.Seconds()/float64(t.Clients)*1e4)
-	}
 	return b.run(ctx, t.settle(), nil)
 }

@@ -166,9 +166,9 @@ func total(samples map[string]float64, name, holding string) float64 {
 	return sum
 }
 
-// ListenerPID returns the process that listens on a TCP port of this machine, or
-// 0 where that cannot be told.
-func ListenerPID(port int) int {
+// ListenerPIDs returns the processes that listen on a TCP port of this machine,
+// where that can be told.
+func ListenerPIDs(port int) (pids []int) {
 	sockets := map[string]bool{}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		b, err := os.ReadFile(table)
@@ -184,7 +184,7 @@ func ListenerPID(port int) int {
 	}
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
-		return 0
+		return nil
 	}
 	for _, p := range processes {
 		pid, err := strconv.Atoi(p.Name())
@@ -198,9 +198,10 @@ func ListenerPID(port int) int {
 		}
 		for _, file := range files {
 			if to, err := os.Readlink(dir + "/" + file.Name()); err == nil && sockets[to] {
-				return pid
+				pids = append(pids, pid)
+				break
 			}
 		}
 	}
-	return 0
+	return pids
 }

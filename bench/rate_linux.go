@@ -41,21 +41,43 @@ func (b *bed) atRate(ctx context.Context, rate float64, d time.Duration) error {
 func (b *bed) steady(ctx context.Context, rate int) error {
 	t := b.trial
 	b.book.restart()
+	commits, err := b.commits(ctx)
+	if err != nil {
+		return err
+	}
 	m, sent, shown := b.meter(), b.book.published, b.book.delivered
 	if err := b.atRate(ctx, float64(rate), t.Duration); err != nil {
 		return err
 	}
-	theirs, ours := m.used()
+	used := b.since(m)
 	key, name := fmt.Sprintf("%d.", rate), fmt.Sprintf("%s/s", thousands(float64(rate)))
 	events := float64(b.book.published - sent)
 	t.times(key, name, spread(b.book.latencies))
 	t.set(key+"sent", name+": events sent", Amount, events)
 	t.set(key+"shown", name+": events shown", Amount, float64(b.book.delivered-shown))
-	if b.server.PID != 0 {
-		t.set(key+"cpu", name+": processor time of 10,000 events", Seconds, theirs.Seconds()/events*1e4)
-		t.set(key+"generator", name+": … of the load's own", Seconds, ours.Seconds()/events*1e4)
+	used.per(b, key, name+": ", "events", events)
+	return b.setCommits(ctx, key, name+": ", commits)
+}
+
+// commits are what a gateway tells of its ledger: how many commits there were, how
+// many writes shared them, and the seconds that they took.
+type commits struct{ number, writes, seconds float64 }
+
+func (b *bed) commits(ctx context.Context) (commits, error) {
+	m, err := b.admin.metrics(ctx)
+	return commits{
+		m["paybell_ledger_commit_duration_seconds_count"], m["paybell_ledger_commit_writes_sum"], m["paybell_ledger_commit_duration_seconds_sum"],
+	}, err
+}
+
+// setCommits notes what commits were like since before. Other servers have none.
+func (b *bed) setCommits(ctx context.Context, key, name string, before commits) error {
+	now, err := b.commits(ctx)
+	if number := now.number - before.number; number > 0 {
+		b.trial.set(key+"commit", name+"a commit took, on average", Seconds, (now.seconds-before.seconds)/number)
+		b.trial.set(key+"shared", name+"writes that shared one, on average", Amount, (now.writes-before.writes)/number)
 	}
-	return nil
+	return err
 }
 
 // saturation measures how many events a second go through when there are always
@@ -88,19 +110,23 @@ func (t *trial) saturate(ctx context.Context, how Setup, key, name string) error
 		return err
 	}
 	b.book.restart()
+	commits, err := b.commits(ctx)
+	if err != nil {
+		return err
+	}
 	m, taken, shown := b.meter(), b.book.acked, b.book.delivered
 	if err := b.run(ctx, t.part(.25, 500*time.Millisecond, 15*time.Second), nil); err != nil {
 		return err
 	}
 	took := time.Since(m.began).Seconds()
-	theirs, ours := m.used()
+	used := b.since(m)
 	events := float64(b.book.acked - taken)
 	t.set(key+"events", name+"events verified, durable and answered", Rate, events/took)
 	t.set(key+"shown", name+"events shown", Rate, float64(b.book.delivered-shown)/took)
 	t.times(key, name+"webhook to screen", spread(b.book.latencies))
-	if b.server.PID != 0 {
-		t.set(key+"cpu", name+"processor time of 10,000 events", Seconds, theirs.Seconds()/events*1e4)
-		t.set(key+"generator", name+"… of the load's own", Seconds, ours.Seconds()/events*1e4)
+	used.per(b, key, name, "events", events)
+	if err := b.setCommits(ctx, key, name, commits); err != nil {
+		return err
 	}
 	return b.check(ctx, key)
 }

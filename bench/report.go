@@ -14,6 +14,7 @@ import (
 type Report struct {
 	Subject  string    `json:"subject"`
 	Version  string    `json:"version,omitempty"` // of the subject
+	Mode     string    `json:"mode,omitempty"`    // how it was set up
 	Command  string    `json:"command"`
 	Date     time.Time `json:"date"`
 	Machine  Machine   `json:"machine"`

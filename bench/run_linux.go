@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +120,7 @@ func (t *trial) part(share float64, least, most time.Duration) time.Duration {
 }
 
 // settle is how long to wait until a server has come to rest.
-func (t *trial) settle() time.Duration { return t.part(.17, 500*time.Millisecond, 10*time.Second) }
+func (t *trial) settle() time.Duration { return t.part(.4, 300*time.Millisecond, 10*time.Second) }
 
 // A bed is a server under load.
 type bed struct {
@@ -137,6 +136,7 @@ func (t *trial) start(ctx context.Context, how Setup, clients int) (*bed, error)
 		return nil, err
 	}
 	t.stops = append(t.stops, func() { t.stop(server) })
+	t.report.Version, t.report.Mode = server.Version, server.Mode
 	const senders = 256
 	l, err := newLoad(server, clients, t.Addresses, senders)
 	if err != nil {
@@ -232,6 +232,7 @@ type reading struct {
 	memory      int64
 	goroutines  float64
 	heap        float64
+	stacks      float64
 	objects     float64
 	descriptors int
 	connections float64
@@ -242,11 +243,11 @@ type reading struct {
 func (b *bed) read(ctx context.Context, collect bool) (reading, error) {
 	var r reading
 	var errs []error
-	if b.server.PID != 0 {
-		var err error
-		r.memory, err = memory(b.server.PID)
+	for _, pid := range b.server.PIDs {
+		bytes, err := memory(pid)
 		errs = append(errs, err)
-		r.descriptors = descriptors(b.server.PID)
+		r.memory += bytes
+		r.descriptors += descriptors(pid)
 	}
 	if collect {
 		errs = append(errs, b.admin.collect(ctx))
@@ -256,6 +257,7 @@ func (b *bed) read(ctx context.Context, collect bool) (reading, error) {
 	errs = append(errs, err)
 	r.goroutines = r.metrics["go_goroutines"]
 	r.heap = r.metrics["go_memstats_heap_alloc_bytes"]
+	r.stacks = r.metrics["go_memstats_stack_inuse_bytes"]
 	r.objects = r.metrics["go_memstats_heap_objects"]
 	r.connections = total(r.metrics, "paybell_connections", "")
 	return r, errors.Join(errs...)
@@ -263,19 +265,31 @@ func (b *bed) read(ctx context.Context, collect bool) (reading, error) {
 
 // A meter tells how much processor time was used since it was made.
 type meter struct {
-	pid          int
 	theirs, ours time.Duration
 	began        time.Time
 }
 
 func (b *bed) meter() meter {
-	return meter{pid: b.server.PID, theirs: cpuTime(cmp.Or(b.server.PID, -1)), ours: cpuTime(0), began: time.Now()}
+	m := meter{ours: cpuTime(0), began: time.Now()}
+	for _, pid := range b.server.PIDs {
+		m.theirs += cpuTime(pid)
+	}
+	return m
 }
 
-// used returns the processor time of the server, and the load's own.
-func (m meter) used() (theirs, ours time.Duration) {
-	if m.pid != 0 {
-		theirs = cpuTime(m.pid) - m.theirs
+// used is the processor time of the server's processes, and the load's own.
+type used struct{ theirs, ours time.Duration }
+
+func (b *bed) since(m meter) used {
+	now := b.meter()
+	return used{now.theirs - m.theirs, now.ours - m.ours}
+}
+
+// per notes what was used for 10,000 of so many.
+func (u used) per(b *bed, key, name, what string, n float64) {
+	if len(b.server.PIDs) == 0 || n == 0 {
+		return
 	}
-	return theirs, cpuTime(0) - m.ours
+	b.trial.set(key+"cpu", name+"processor time of 10,000 "+what, Seconds, u.theirs.Seconds()/n*1e4)
+	b.trial.set(key+"generator", name+"… of the load's own", Seconds, u.ours.Seconds()/n*1e4)
 }

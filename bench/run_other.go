@@ -12,5 +12,5 @@ func Run(context.Context, Subject, Options) (*Report, error) {
 	return nil, errors.New("this works on Linux only: it watches its clients with epoll, and reads what a server uses from /proc")
 }
 
-// ListenerPID returns 0: here it cannot tell who listens.
-func ListenerPID(int) int { return 0 }
+// ListenerPIDs returns none: here it cannot tell who listens.
+func ListenerPIDs(int) []int { return nil }

@@ -88,7 +88,7 @@ func (s *slowTrial) under(ctx context.Context, done func(sample) bool) ([]sample
 // look reads what the server holds: its heap in use, and its stacks.
 func (s *slowTrial) look(ctx context.Context) error {
 	r, err := s.read(ctx, true)
-	s.held = r.heap + r.metrics["go_memstats_stack_inuse_bytes"]
+	s.held = r.heap + r.stacks
 	return err
 }
 

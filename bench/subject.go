@@ -30,8 +30,10 @@ type Server struct {
 	Address  string    // HOST:PORT where clients wait
 	Publish  string    // HOST:PORT where events are told; empty: Address
 	Admin    string    // HOST:PORT with GET /metrics and /debug/pprof/ of a Go program; empty: none
-	PID      int       // of the process whose processor time and memory count; 0: unknown
-	Dialects []Dialect // the first publishes where it does not matter; one for each wire at most
+	PIDs     []int     // the processes whose processor time and memory count, the one to stop first; none: unknown
+	Dialects []Dialect // one for each wire at most
+	Version  string    // may be empty
+	Mode     string    // how it is set up, for people; may be empty
 
 	// Stop ends the server and removes what it left behind.
 	Stop func()

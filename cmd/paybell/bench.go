@@ -55,7 +55,7 @@ type benchmark struct {
 	json    bool
 	out     string
 	parts   string // a file with what `go test -bench` printed
-	peers   string // a file with reports of other servers
+	peers   string // the program that starts other servers, to be measured too
 }
 
 func newBenchCommand() *cobra.Command {
@@ -85,7 +85,7 @@ func newBenchCommand() *cobra.Command {
 	flags.BoolVar(&b.json, "json", false, "print the figures as JSON")
 	flags.StringVar(&b.out, "out", "", "also write the figures as a page, with pictures beside it: docs/performance.md")
 	flags.StringVar(&b.parts, "parts", "", "put what 'go test -bench' printed into this file on the page")
-	flags.StringVar(&b.peers, "peers", "", "put the figures of other servers in this file on the page")
+	flags.StringVar(&b.peers, "peers", "", "measure the servers too that this program starts, built of bench/peers")
 	for _, name := range []string{"parts", "peers"} {
 		flags.MarkHidden(name)
 	}
@@ -113,9 +113,17 @@ func (b *benchmark) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	report.Version = buildVersion()
 	report.Command = commandLine(cmd)
-	if err := b.print(report, cmd.OutOrStdout()); err != nil {
+	reports := []*bench.Report{report}
+	if b.peers != "" {
+		others, err := b.measurePeers(ctx, b.peers, cmd.ErrOrStderr())
+		ticker.end()
+		if err != nil {
+			return err
+		}
+		reports = append(reports, others...)
+	}
+	if err := b.print(reports, cmd.OutOrStdout()); err != nil {
 		return err
 	}
 	if len(report.Failures) > 0 {
@@ -124,12 +132,26 @@ func (b *benchmark) run(cmd *cobra.Command) error {
 	return nil
 }
 
-func (b *benchmark) print(report *bench.Report, out io.Writer) error {
-	if b.json {
-		return report.JSON(out)
+// print prints all reports, and writes the page.
+func (b *benchmark) print(reports []*bench.Report, out io.Writer) error {
+	for _, report := range reports {
+		if !b.json {
+			report.Table(out)
+		} else if err := report.JSON(out); err != nil {
+			return err
+		}
 	}
-	report.Table(out)
-	return nil
+	if b.out == "" {
+		return nil
+	}
+	var parts []byte
+	if b.parts != "" {
+		var err error
+		if parts, err = os.ReadFile(b.parts); err != nil {
+			return fmt.Errorf("read what 'go test -bench' printed: %w", err)
+		}
+	}
+	return bench.WritePage(b.out, reports, string(parts))
 }
 
 func (b *benchmark) subject() bench.Subject {

@@ -39,7 +39,7 @@ func (b *benchmark) running(context.Context, bench.Setup) (*bench.Server, error)
 		return nil, fmt.Errorf("the gateway of %s listens on a port that the system chose; say which with PAYBELL_LISTEN and PAYBELL_ADMIN", b.config)
 	}
 	return &bench.Server{
-		Address: onLoopback(c.Listen), Admin: onLoopback(c.Admin), PID: bench.ListenerPID(number), Dialects: dialects, Stop: func() {},
+		Address: onLoopback(c.Listen), Admin: onLoopback(c.Admin), PIDs: bench.ListenerPIDs(number), Dialects: dialects, Stop: func() {},
 	}, nil
 }
 
@@ -136,7 +136,7 @@ func (g *gatewayProcess) start(ctx context.Context, dialects []bench.Dialect) (*
 		return nil, fmt.Errorf("the gateway did not start:\n%s", g.lastWords())
 	}
 	return &bench.Server{
-		Address: at[1], Admin: at[2], PID: g.cmd.Process.Pid, Dialects: dialects,
+		Address: at[1], Admin: at[2], PIDs: []int{g.cmd.Process.Pid}, Version: strings.Fields(buildVersion())[1], Dialects: dialects,
 		Complaints: g.complaints,
 		Stop:       g.stop, Ended: g.ended, ExitCode: func() int { return g.cmd.ProcessState.ExitCode() },
 		Again: func(ctx context.Context) (*bench.Server, error) {

@@ -56,10 +56,9 @@ var peers = map[string]peer{
 	"nchan-auth": serveNchanAuth,
 }
 
-const usage = `peers serves as another server, or measures others as paybell bench measures Paybell.
+const usage = `peers serves as another server, to measure it beside Paybell:
 
   peers -peer NAME -listen ADDRESS -token-secret SECRET [-workers N]
-  peers measure [-clients N] [-rate R,R] [-duration D] [-runs N] [-only S,S] [-json] [NAME …]
 
 The names are %s. README.md says more.
 `
@@ -67,11 +66,7 @@ The names are %s. README.md says more.
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	do, arguments := serve, os.Args[1:]
-	if len(arguments) > 0 && arguments[0] == "measure" {
-		do, arguments = measure, arguments[1:]
-	}
-	err := do(ctx, arguments, os.Stdout)
+	err := serve(ctx, os.Args[1:], os.Stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Printf(usage, strings.Join(names(), ", "))
 	} else if err != nil {
@@ -82,17 +77,11 @@ func main() {
 
 func names() []string { return slices.Sorted(maps.Keys(peers)) }
 
-// newFlags makes flags whose mistakes are the caller's to print.
-func newFlags() *flag.FlagSet {
-	flags := flag.NewFlagSet("peers", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	return flags
-}
-
 // serve serves as one peer.
 func serve(ctx context.Context, arguments []string, out io.Writer) error {
 	var o options
-	flags := newFlags()
+	flags := flag.NewFlagSet("peers", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // main prints what is wrong
 	name := flags.String("peer", "", "")
 	secret := flags.String("token-secret", "", "")
 	flags.StringVar(&o.listen, "listen", "", "")

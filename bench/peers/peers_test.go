@@ -127,22 +127,18 @@ func TestTheCheckerWantsAValidTokenThatNamesTheOrder(t *testing.T) {
 func TestMistakesOnTheCommandLineAreNamed(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	for _, c := range []struct {
-		do        func(context.Context, []string, io.Writer) error
 		arguments string
 		want      string
 	}{
-		{serve, "-peer nochan -listen 127.0.0.1:9999 -token-secret " + secret, "centrifuge, mercure, nchan, nchan-auth"},
-		{serve, "-peer mercure -listen 0.0.0.0:9999 -token-secret " + secret, "loopback"},
-		{serve, "-peer mercure -listen 127.0.0.1:0 -token-secret " + secret, "with a port"},
-		{serve, "-peer mercure -listen 127.0.0.1:9999 -token-secret short", "32 bytes"},
-		{serve, "-peer nchan -listen 127.0.0.1:9999 -workers 0 -token-secret " + secret, "-workers"},
-		{measure, "nochan", "centrifuge, mercure, nchan, nchan-auth"},
-		{measure, "-rate many", "many"},
-		{measure, "-only drains", "drain"},
-		{measure, "-client 5", "-client"},
-		{measure, "-help", flag.ErrHelp.Error()},
+		{"-peer nochan -listen 127.0.0.1:9999 -token-secret " + secret, "centrifuge, mercure, nchan, nchan-auth"},
+		{"-peer mercure -listen 0.0.0.0:9999 -token-secret " + secret, "loopback"},
+		{"-peer mercure -listen 127.0.0.1:0 -token-secret " + secret, "with a port"},
+		{"-peer mercure -listen 127.0.0.1:9999 -token-secret short", "32 bytes"},
+		{"-peer nchan -listen 127.0.0.1:9999 -workers 0 -token-secret " + secret, "-workers"},
+		{"-client 5", "-client"},
+		{"-help", flag.ErrHelp.Error()},
 	} {
-		err := c.do(t.Context(), strings.Fields(c.arguments), io.Discard)
+		err := serve(t.Context(), strings.Fields(c.arguments), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.arguments, err)
 		}

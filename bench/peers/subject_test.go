@@ -53,7 +53,7 @@ func start(ctx context.Context, name string) (*bench.Server, error) {
 		return nil, fmt.Errorf("%s did not start: %s", name, strings.TrimSpace(complaint.String()))
 	}
 	return &bench.Server{
-		Address: address, Admin: r.Admin, PIDs: r.PIDs, Version: r.Version + " (" + r.Mode + ")",
+		Address: address, Admin: r.Admin, PIDs: r.PIDs, Version: r.Version, Mode: r.Mode,
 		Dialects: bench.PeerDialects(name, []byte(secret)),
 		Stop: func() {
 			cmd.Cancel()

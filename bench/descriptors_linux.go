@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -40,11 +42,18 @@ func fewDescriptors(ctx context.Context, t *trial) error {
 
 // refusals notes what those saw who were not let in.
 func (b *bed) refusals() {
-	byStatus := map[int16]int{}
+	by := map[string]int{}
 	told := 0
 	for _, e := range b.ends {
-		byStatus[e.status]++
-		if e.status != 0 && e.retryAfter >= 0 {
+		how := "cut off without an answer"
+		switch {
+		case e.status != 0:
+			how = fmt.Sprintf("refused with %d", e.status)
+		case e.code != 0:
+			how = fmt.Sprintf("closed with code %d", e.code)
+		}
+		by[how]++
+		if e.retryAfter >= 0 || e.told {
 			told++
 		}
 	}
@@ -54,19 +63,10 @@ func (b *bed) refusals() {
 			silent++
 		}
 	}
-	statuses := make([]int16, 0, len(byStatus))
-	for status := range byStatus {
-		statuses = append(statuses, status)
+	for _, how := range slices.Sorted(maps.Keys(by)) {
+		b.trial.set("out."+how[strings.LastIndexByte(how, ' ')+1:], "… "+how, Amount, float64(by[how]))
 	}
-	slices.Sort(statuses)
-	for _, status := range statuses {
-		name := fmt.Sprintf("… refused with %d", status)
-		if status == 0 {
-			name = "… cut off without an answer"
-		}
-		b.trial.set(fmt.Sprintf("status.%d", status), name, Amount, float64(byStatus[status]))
-	}
-	b.trial.set("told", "… refused with a time to come again", Amount, float64(told))
+	b.trial.set("told", "… and told when to come again", Amount, float64(told))
 	b.trial.set("silent", "… left without an answer", Amount, float64(silent))
 }
 

@@ -50,6 +50,14 @@ func (w Wire) String() string {
 	return "sse"
 }
 
+// title is a wire's name for people.
+func (w Wire) title() string {
+	if w == WebSocket {
+		return "WebSocket"
+	}
+	return "SSE"
+}
+
 // Heard is what a message means.
 type Heard struct {
 	What What

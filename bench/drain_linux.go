@@ -24,7 +24,7 @@ func drain(ctx context.Context, t *trial) error {
 	if _, err := b.fill(ctx, clients); err != nil {
 		return err
 	}
-	b.pace(float64(min(t.Rates[0], 500)), 2*time.Minute, func(due int64) { b.publishAny(due) })
+	b.pace(float64(min(slices.Max(t.Rates), 500)), 2*time.Minute, func(due int64) { b.publishAny(due) })
 	if err := b.run(ctx, t.part(.05, time.Second, 3*time.Second), nil); err != nil {
 		return err
 	}

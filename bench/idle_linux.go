@@ -30,14 +30,6 @@ func idle(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// title is a wire's name for people.
-func (w Wire) title() string {
-	if w == WebSocket {
-		return "WebSocket"
-	}
-	return "SSE"
-}
-
 // again ends the server that there is, and starts a fresh one.
 func (t *trial) again(ctx context.Context, how Setup, clients int) (*bed, error) {
 	for n := len(t.stops); n > 0; n = len(t.stops) {

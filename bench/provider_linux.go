@@ -18,6 +18,7 @@ type provider struct {
 	head    int
 	retries []job // sorted by when
 	busy    int
+	slow    int   // on their way over a stranger's connection
 	pause   int64 // open no connections before
 
 	giveUp  bool // send nothing again
@@ -48,7 +49,7 @@ type job struct {
 }
 
 // flying is how many events are on their way.
-func (p *provider) flying() int { return len(p.queue) - p.head + p.busy + len(p.retries) }
+func (p *provider) flying() int { return len(p.queue) - p.head + p.busy + len(p.retries) + p.slow }
 
 func (p *provider) close() {
 	for i := range p.senders {

@@ -31,6 +31,9 @@ func (l *load) admit(s stranger, to unix.Sockaddr, prepare func(fd int)) error {
 	if err != nil {
 		return err
 	}
+	if s.job != nil {
+		l.provider.slow++
+	}
 	s.fd, s.opened = fd, l.now()
 	s.next = math.MaxInt64
 	l.crowd = append(l.crowd, s)
@@ -72,6 +75,7 @@ func (l *load) gone(s *stranger) {
 	s.ended = l.now()
 	s.close()
 	if s.job != nil {
+		l.provider.slow--
 		l.retry(*s.job)
 		s.job = nil
 	}
@@ -98,6 +102,7 @@ func (l *load) overhear(s *stranger) {
 	if s.job != nil {
 		j := *s.job
 		s.job = nil
+		l.provider.slow--
 		l.judge(j, h, body)
 		s.ended = l.now()
 		s.close()

@@ -165,6 +165,7 @@ func (g *gatewayProcess) command(ctx context.Context) (*exec.Cmd, error) {
 	}
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Args = args
+	cmd.SysProcAttr = endsWithParent()
 	for _, pair := range os.Environ() {
 		if !strings.HasPrefix(pair, envPrefix) {
 			cmd.Env = append(cmd.Env, pair)

@@ -54,6 +54,7 @@ func startPeer(ctx context.Context, program, name string) (*bench.Server, error)
 	secret := rand.Text() + rand.Text()
 	cmd := exec.CommandContext(ctx, program, "-peer", name, "-listen", address, "-token-secret", secret)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it takes its children with it
+	cmd.SysProcAttr = endsWithParent()
 	var trouble bytes.Buffer
 	cmd.Stderr = &trouble
 	out, err := cmd.StdoutPipe()

@@ -9,25 +9,37 @@ func idle(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	wires := server.server.Dialects
-	if len(wires) > 1 && t.subject.Paybell {
+	wires := t.wires(server.server)
+	both := len(wires) > 1 && t.subject.Paybell
+	if both {
 		server.mixed(t.SSEShare)
-		if err := server.idle(ctx, "both.", "half and half"); err != nil {
+		if err := server.idle(ctx, "both.", "both"); err != nil {
 			return err
 		}
 	}
-	for n, d := range wires {
-		if n > 0 || len(wires) > 1 && t.subject.Paybell {
+	for n, w := range wires {
+		if n > 0 || both {
 			if server, err = t.again(ctx, Setup{}, t.Clients); err != nil {
 				return err
 			}
 		}
-		server.only(d.Wire())
-		if err := server.idle(ctx, d.Wire().String()+".", d.Wire().title()); err != nil {
+		server.only(w)
+		if err := server.idle(ctx, w.String()+".", w.title()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wires are those of a server on which there are to be clients, or all.
+func (t *trial) wires(server *Server) (wires []Wire) {
+	unwanted := map[Wire]bool{EventStream: t.SSEShare == 0, WebSocket: t.SSEShare == 1}
+	for _, d := range server.Dialects {
+		if len(server.Dialects) == 1 || !unwanted[d.Wire()] {
+			wires = append(wires, d.Wire())
+		}
+	}
+	return wires
 }
 
 // again ends the server that there is, and starts a fresh one.

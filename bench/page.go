@@ -118,14 +118,22 @@ func (p *page) Rates() []string {
 
 // Middle is the rate at which others are compared.
 func (p *page) Middle() string {
-	rates := p.Rates()
-	if len(rates) == 0 {
-		return "0"
+	var rates []int
+	for _, text := range p.Rates() {
+		rate, _ := strconv.Atoi(text)
+		rates = append(rates, rate)
 	}
-	if slices.Contains(rates, "500") {
-		return "500"
+	return strconv.Itoa(ComparedRate(rates))
+}
+
+// ComparedRate is the one of several rates, in events a second, at which a page
+// compares servers.
+func ComparedRate(rates []int) int {
+	if len(rates) == 0 || slices.Contains(rates, 500) {
+		return 500
 	}
-	return rates[len(rates)/2]
+	sorted := slices.Sorted(slices.Values(rates))
+	return sorted[len(sorted)/2]
 }
 
 // Wrong counts what must not happen, over all scenarios, by its name.

@@ -115,7 +115,7 @@ func (t *trial) saturate(ctx context.Context, how Setup, key, name string) error
 		return err
 	}
 	m, taken, shown := b.meter(), b.book.acked, b.book.delivered
-	if err := b.run(ctx, t.part(.25, 500*time.Millisecond, 15*time.Second), nil); err != nil {
+	if err := b.run(ctx, t.part(.4, 500*time.Millisecond, 15*time.Second), nil); err != nil {
 		return err
 	}
 	took := time.Since(m.began).Seconds()

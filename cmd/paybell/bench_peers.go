@@ -28,7 +28,7 @@ var peerScenarios = []string{"idle", "latency", "saturation", "burst"}
 // One that does not start here is left out, with a word.
 func (b *benchmark) measurePeers(ctx context.Context, program string, talk io.Writer) ([]*bench.Report, error) {
 	o := b.Options
-	o.Runs, o.Only = 1, peerScenarios
+	o.Runs, o.Only, o.Rates = 1, peerScenarios, []int{bench.ComparedRate(o.Rates)}
 	var reports []*bench.Report
 	for _, name := range benchPeers {
 		start := func(ctx context.Context, _ bench.Setup) (*bench.Server, error) { return startPeer(ctx, program, name) }

@@ -3,6 +3,7 @@
 
 FUZZTIME    ?= 3000x
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCH       ?= --runs 3 --duration 15s --rate 100,250,500,1000,2000,4000 --only idle,latency,saturation,burst,night-peak,slow,drain,descriptors,churn
 COVERED     := ./order/...,./webhook/...,./auth/...,./hub/...
 
 .PHONY: help
@@ -49,7 +50,11 @@ fuzz: ## fuzz everything that strangers send, each for FUZZTIME (3000x, 10m …)
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## the benchmarks of every part, with allocation counts
+bench: ## measure a gateway, its parts and its peers for 25 minutes, and write docs/performance.md
+	@.ci/bench $(BENCH)
+
+.PHONY: bench-parts
+bench-parts: ## the benchmarks of every part, with allocation counts
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: client

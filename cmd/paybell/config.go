@@ -37,6 +37,8 @@ type config struct {
 	Auth    authConfig              `yaml:"auth"`
 	Sources map[string]sourceConfig `yaml:"sources"`
 
+	commitBatch int // how many writes may share a commit; 0: as many as usual
+
 	from origins // where each value came from, by path
 	file string  // for people; "" when there was none
 }

@@ -65,7 +65,7 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 		return nil, err
 	}
 	nodes := &bus.Local{}
-	g.ledger = order.NewLedger(st, order.LedgerOptions{Publish: nodes.Publish, Observe: g.committed})
+	g.ledger = order.NewLedger(st, order.LedgerOptions{Batch: c.commitBatch, Publish: nodes.Publish, Observe: g.committed})
 	g.ready.check = g.ledger.Check
 	webhooks := webhook.NewHandler(sources, g.ledger, webhook.Options{
 		Log: log, Observe: g.metrics.webhook, BaseURL: c.PublicURL,

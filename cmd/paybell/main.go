@@ -82,6 +82,7 @@ func newRootCommand() *cobra.Command {
 		newTokenCommand(),
 		newWatchCommand(),
 		newSimulateCommand(),
+		newBenchCommand(),
 		newVersionCommand(),
 	)
 	return root

@@ -32,11 +32,14 @@ to come back, webhooks are served to the last. A second signal ends it at once.`
 	}
 	path := configFlag(cmd, "the configuration file")
 	newEpoch := cmd.Flags().Bool("new-epoch", false, "the ledger is a restored backup: give it a new epoch, so that clients which saw later versions start afresh")
+	commitBatch := cmd.Flags().Int("commit-batch", 0, "how many writes may share a commit; 0: as usual")
+	cmd.Flags().MarkHidden("commit-batch") // for paybell bench
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := loadConfig(*path, os.Environ())
 		if err != nil {
 			return err
 		}
+		c.commitBatch = *commitBatch
 		fmt.Fprintln(cmd.ErrOrStderr(), "# the configuration in force")
 		if err := c.print(cmd.ErrOrStderr()); err != nil {
 			return err

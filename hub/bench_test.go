@@ -59,3 +59,48 @@ func show(b *testing.B, h *Hub, c *client) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkFrame is one state put into the form of each transport.
+func BenchmarkFrame(b *testing.B) {
+	out := outgoing{kind: update, message: newMessage(sample(), time.Now()), alone: true}
+	var buffer, message []byte
+	b.Run("websocket", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			message = out.appendSocket(message[:0])
+			buffer = appendFrame(buffer[:0], opText, message)
+		}
+	})
+	b.Run("sse", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			buffer = out.appendEvent(buffer[:0])
+		}
+	})
+}
+
+// BenchmarkWheel is a second of 20,000 quiet connections: who is due for a
+// heartbeat is found, and given one that costs nothing to write.
+func BenchmarkWheel(b *testing.B) {
+	const clients = 20_000
+	h := New(&book{states: map[string]order.State{}}, nil, Options{Goroutines: true})
+	all := make([]*client, clients)
+	for i := range all {
+		all[i] = h.open(still{}, "test", Grant{Expires: time.Now().Add(24 * time.Hour)}, seat{})
+	}
+	now := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		now = h.wheel.advance(now, now.Add(time.Second))
+	}
+	b.ReportMetric(100*float64(b.Elapsed())/float64(b.N)/float64(time.Second), "%core")
+	b.StopTimer()
+	for _, c := range all {
+		c.end(causeGone)
+	}
+}
+
+// A still is a parked carrier that takes anything.
+type still struct{ void }
+
+func (still) full() bool { return false }

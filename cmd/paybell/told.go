@@ -48,15 +48,18 @@ func (t *tellTale) run(ctx context.Context) {
 	}
 }
 
+// tellAtOnce is how many deliveries share a commit: webhooks that come meanwhile
+// share it too, and have to wait for it.
+const tellAtOnce = 128
+
 func (t *tellTale) write(ctx context.Context) {
-	var batch []order.Told
-	for n := len(t.told); n > 0; n-- {
-		batch = append(batch, <-t.told)
-	}
-	if len(batch) == 0 {
-		return
-	}
-	if err := t.ledger.Tell(ctx, batch); err != nil {
-		t.log.Warn("note who was told", "err", err)
+	for left := len(t.told); left > 0; left -= tellAtOnce {
+		batch := make([]order.Told, 0, tellAtOnce)
+		for range min(left, tellAtOnce) {
+			batch = append(batch, <-t.told)
+		}
+		if err := t.ledger.Tell(ctx, batch); err != nil {
+			t.log.Warn("note who was told", "err", err)
+		}
 	}
 }

@@ -72,10 +72,8 @@ func TestStalledWheelCatchesUp(t *testing.T) {
 			last := time.Now()
 			var over, fine []*client
 			for i := range 100 {
-				c, _ := n.join(Grant{Orders: []string{"o"}, Expires: last.Add(stall * time.Duration(i) / 100)})
-				over = append(over, c)
-				c, _ = n.join(Grant{Orders: []string{"o"}, Expires: last.Add(stall + time.Hour)})
-				fine = append(fine, c)
+				over = append(over, n.open(&recorder{t: t}, "test", Grant{Expires: last.Add(stall * time.Duration(i) / 100)}, seat{}))
+				fine = append(fine, n.open(&recorder{t: t}, "test", Grant{Expires: last.Add(stall + time.Hour)}, seat{}))
 			}
 			time.Sleep(stall)
 			turned := n.wheel.at

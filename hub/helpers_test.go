@@ -232,7 +232,7 @@ type narrow struct{ net.Listener }
 func (l narrow) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err == nil {
-		conn.(*net.TCPConn).SetWriteBuffer(32 << 10)
+		conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
 	}
 	return conn, err
 }

@@ -22,7 +22,7 @@ const (
 
 // sendBuffer is how much the kernel takes for a client that does not read, which
 // else grows to megabytes. Linux doubles it for its own needs.
-const sendBuffer = 32 << 10
+const sendBuffer = 16 << 10
 
 // listenAt listens on HOST:PORT for connections whose dead ends are noticed. As
 // many may wait to be accepted as the system allows (net.core.somaxconn).

@@ -46,6 +46,12 @@ type gateway struct {
 
 // newGateway joins the parts over a store. It starts nothing.
 func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
+	return newGatewayOf(c, st, log, 0)
+}
+
+// newGatewayOf is newGateway with another number of writes that may share a
+// commit, for a benchmark that shows what sharing is worth.
+func newGatewayOf(c *config, st store, log *slog.Logger, batch int) (*gateway, error) {
 	g := &gateway{config: c, log: log, metrics: newMetrics(), due: st}
 
 	sources, err := buildSources(c)
@@ -53,7 +59,7 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 		return nil, err
 	}
 	nodes := &bus.Local{}
-	g.ledger = order.NewLedger(st, order.LedgerOptions{Publish: nodes.Publish, Observe: g.committed})
+	g.ledger = order.NewLedger(st, order.LedgerOptions{Batch: batch, Publish: nodes.Publish, Observe: g.committed})
 	g.ready.check = g.ledger.Check
 	webhooks := webhook.NewHandler(sources, g.ledger, webhook.Options{
 		Log: log, Observe: g.metrics.webhook, BaseURL: c.PublicURL,

@@ -57,7 +57,7 @@ var (
 
 const (
 	applicationID = 0x50617942 // "PayB", in the file's header
-	schemaVersion = 2
+	schemaVersion = 3
 	readers       = 4
 	// busyTimeout is how long a statement waits for another program, such as
 	// the sqlite3 command, to let go of the file.

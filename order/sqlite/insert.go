@@ -54,25 +54,26 @@ func (t *tx) insertOne(ctx context.Context, callback int64, d *order.Delivery, i
 	if err != nil {
 		return err
 	}
-	named := e.Order != ""
-	if !named && e.Payment != "" {
-		if e.Order, err = t.ownerOf(ctx, e); err != nil {
-			return err
-		}
-	}
 	if fresh == 0 {
+		if e.Order == "" && e.Payment != "" {
+			if e.Order, err = t.ownerOf(ctx, e); err != nil {
+				return err
+			}
+		}
 		_, err := t.repeatEvent.ExecContext(ctx, callback, i, e.Source, e.ID)
 		return err
 	}
 	d.Fresh[i] = true
 	t.told = append(t.told, asStored(*e))
+	if e.Payment != "" {
+		if err := t.join(ctx, d, e); err != nil {
+			return err
+		}
+	}
 	if e.Order != "" {
 		t.moves[e.Order] = append(t.moves[e.Order], move{n, true})
 	}
-	if !named || e.Payment == "" {
-		return nil
-	}
-	return t.join(ctx, d, e)
+	return nil
 }
 
 // asStored is what reading an event back would find.
@@ -81,6 +82,30 @@ func asStored(e order.Event) order.Event {
 		e.At = time.UnixMicro(e.At.UnixMicro()).UTC()
 	}
 	return e
+}
+
+// join gives a payment to the order that e names, if no event named one before
+// e, by the provider's time and not by arrival. The payment's events that named
+// none go along; they are all at one order, or at none yet. If e names none
+// either, it goes to the payment's order.
+func (t *tx) join(ctx context.Context, d *order.Delivery, e *order.Event) error {
+	first, err := affected(t.nameFirst.ExecContext(ctx, e.Source, e.Payment, e.Order, e.At.UnixMicro(), e.ID))
+	if err != nil || first > 0 {
+		return err
+	}
+	owner, err := t.ownerOf(ctx, e)
+	if err != nil {
+		return err
+	}
+	if e.Order == "" {
+		e.Order = owner
+		return nil
+	}
+	claimed, err := affected(t.claimPayment.ExecContext(ctx, e.Source, e.Payment, e.Order, e.At.UnixMicro(), e.ID))
+	if err != nil || claimed == 0 || owner == e.Order {
+		return err
+	}
+	return t.moveUnnamed(ctx, d, e, owner)
 }
 
 // ownerOf returns the order to which the payment of e belongs, or "".
@@ -92,38 +117,22 @@ func (t *tx) ownerOf(ctx context.Context, e *order.Event) (owner string, err err
 	return owner, err
 }
 
-// join gives a payment to the order that e names, if no event named one before
-// e, by the provider's time and not by arrival. The payment's events that named
-// none go along; they are all at one order, or at none yet.
-func (t *tx) join(ctx context.Context, d *order.Delivery, e *order.Event) error {
-	var some int
-	err := t.unnamed.QueryRowContext(ctx, e.Source, e.Payment).Scan(&some)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	var former string
-	if some > 0 {
-		if former, err = t.ownerOf(ctx, e); err != nil {
-			return err
-		}
-	}
-	claimed, err := affected(t.claimPayment.ExecContext(ctx, e.Source, e.Payment, e.Order, e.At.UnixMicro(), e.ID))
-	if err != nil || claimed == 0 || some == 0 || former == e.Order {
-		return err
-	}
-	for _, id := range []string{e.Order, former} {
-		if id != "" && !slices.Contains(d.Joined, id) {
-			d.Joined = append(d.Joined, id)
-		}
-	}
-	return each(ctx, t.allUnnamed, []any{e.Source, e.Payment}, func(rows *sql.Rows) error {
+// moveUnnamed moves those events of a payment that named no order to the one
+// that e names.
+func (t *tx) moveUnnamed(ctx context.Context, d *order.Delivery, e *order.Event, former string) error {
+	return each(ctx, t.unnamed, []any{e.Source, e.Payment}, func(rows *sql.Rows) error {
 		var n int64
 		if err := rows.Scan(&n); err != nil {
 			return err
 		}
-		t.moves[e.Order] = append(t.moves[e.Order], move{n, true})
-		if former != "" {
-			t.moves[former] = append(t.moves[former], move{n, false})
+		for _, id := range []string{e.Order, former} {
+			if id == "" {
+				continue
+			}
+			t.moves[id] = append(t.moves[id], move{n, id == e.Order})
+			if !slices.Contains(d.Joined, id) {
+				d.Joined = append(d.Joined, id)
+			}
 		}
 		return nil
 	})

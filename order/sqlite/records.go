@@ -190,7 +190,8 @@ func (t *tx) advanceShards(ctx context.Context, records []*order.Record) (heads 
 
 func (t *tx) saveOne(ctx context.Context, shard int, r *order.Record) error {
 	was := t.rows[r.Order]
-	events := string(appendNumbers(nil, was.events))
+	t.text = appendNumbers(t.text[:0], was.events)
+	events := string(t.text)
 	var terms any
 	if r.Terms != (order.Terms{}) {
 		b, err := json.Marshal(r.Terms)
@@ -211,7 +212,7 @@ func (t *tx) saveOne(ctx context.Context, shard int, r *order.Record) error {
 		return err
 	}
 	r.Change.State.Epoch = t.epoch
-	state := string(r.Change.State.AppendJSON(nil))
-	_, err = t.journal.ExecContext(ctx, shard, r.Change.Seq, r.Order, r.State.Version, was.seq, state)
+	t.text = r.Change.State.AppendJSON(t.text[:0])
+	_, err = t.journal.ExecContext(ctx, shard, r.Change.Seq, r.Order, r.State.Version, was.seq, string(t.text))
 	return err
 }

@@ -50,12 +50,13 @@ CREATE TABLE repeats (
 	PRIMARY KEY (event, callback, place)
 ) STRICT, WITHOUT ROWID;
 
--- Whose payment it is, and the time (of year 1 for none) and id of the event
--- that says so: the first of those that tell their order.
+-- Every payment that an event names. Whose it is, and the time (of year 1 for
+-- none) and id of the event that says so: the first of those that tell their
+-- order.
 CREATE TABLE payments (
 	source   TEXT    NOT NULL,
 	payment  TEXT    NOT NULL,
-	order_id TEXT    NOT NULL,
+	order_id TEXT    NOT NULL, -- '': nobody's yet
 	at       INTEGER NOT NULL,
 	id       TEXT    NOT NULL,
 	PRIMARY KEY (source, payment)

@@ -22,6 +22,7 @@ type tx struct {
 	told  []order.Event     // the events that are new, in the order of their numbers, as they are stored
 	moves map[string][]move // of the orders that are not saved yet
 	rows  map[string]row    // of the orders that were loaded
+	text  []byte            // scratch
 }
 
 // A move takes an event, by its number, into an order's list or out of it.

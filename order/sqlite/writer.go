@@ -15,14 +15,14 @@ type writer struct {
 	epoch  string
 	broken error // set once the file cannot be trusted: nothing more is written
 
-	begin, commit, rollback, check           *sql.Stmt
-	claim, claimed                           *sql.Stmt
-	last, insertCallback                     *sql.Stmt
-	insertEvent, repeatEvent                 *sql.Stmt
-	owner, claimPayment, unnamed, allUnnamed *sql.Stmt
-	loadOrders, loadEvents                   *sql.Stmt
-	saveTerms, saveState, advance, journal   *sql.Stmt
-	tell                                     *sql.Stmt
+	begin, commit, rollback, check          *sql.Stmt
+	claim, claimed                          *sql.Stmt
+	last, insertCallback                    *sql.Stmt
+	insertEvent, repeatEvent                *sql.Stmt
+	nameFirst, owner, claimPayment, unnamed *sql.Stmt
+	loadOrders, loadEvents                  *sql.Stmt
+	saveTerms, saveState, advance, journal  *sql.Stmt
+	tell                                    *sql.Stmt
 }
 
 // newWriter makes sure that conn leads to a ledger and takes it over.
@@ -52,13 +52,11 @@ func (w *writer) queries() map[**sql.Stmt]string {
 			amount, currency, method, reason, action_url, at, livemode, type)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		&w.repeatEvent: `INSERT INTO repeats (event, callback, place) SELECT n, ?, ? FROM events WHERE source = ? AND id = ?`,
+		&w.nameFirst:   `INSERT INTO payments (source, payment, order_id, at, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		&w.owner:       `SELECT order_id FROM payments WHERE source = ? AND payment = ?`,
-		&w.claimPayment: `INSERT INTO payments (source, payment, order_id, at, id) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET order_id = excluded.order_id, at = excluded.at, id = excluded.id
-			WHERE (excluded.at, excluded.id) < (at, id)`,
-		&w.unnamed: `SELECT 1 FROM events INDEXED BY events_unnamed
-			WHERE source = ? AND payment = ? AND order_id = '' AND payment <> '' LIMIT 1`,
-		&w.allUnnamed: `SELECT n FROM events INDEXED BY events_unnamed
+		&w.claimPayment: `UPDATE payments SET order_id = ?3, at = ?4, id = ?5
+			WHERE source = ?1 AND payment = ?2 AND (order_id = '' OR (?4, ?5) < (at, id))`,
+		&w.unnamed: `SELECT n FROM events INDEXED BY events_unnamed
 			WHERE source = ? AND payment = ? AND order_id = '' AND payment <> ''`,
 
 		&w.loadOrders: `SELECT n.key, o.version, o.seq, o.events, o.terms, o.due_at, c.state

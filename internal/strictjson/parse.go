@@ -17,7 +17,8 @@ import (
 func Parse(data []byte) (Value, error) {
 	p := parser{text: string(data), members: make([]member, 0, 32)}
 	if !utf8.ValidString(p.text) {
-		return nil, errors.New("strictjson: not UTF-8")
+		p.at = validLength(p.text)
+		return nil, p.invalid()
 	}
 	v, err := p.value()
 	if err != nil {
@@ -61,6 +62,19 @@ func (p *parser) invalid() error {
 		return errors.New("strictjson: the JSON text ends too early")
 	}
 	return fmt.Errorf("strictjson: invalid JSON at byte %d", p.at)
+}
+
+// validLength is how many bytes of a text are valid UTF-8, up to the first that
+// is not.
+func validLength(text string) (n int) {
+	for n < len(text) {
+		r, size := utf8.DecodeRuneInString(text[n:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		n += size
+	}
+	return n
 }
 
 func (p *parser) space() {

@@ -22,7 +22,7 @@ func (r *reads) queries() map[**sql.Stmt]string {
 	return map[**sql.Stmt]string{
 		&r.states: `SELECT n.key, c.state FROM json_each(?) n JOIN orders o ON o.order_id = n.value
 			JOIN changes c ON c.shard = o.shard AND c.seq = o.seq`,
-		&r.heads:   `SELECT shard, seq FROM shard_head`,
+		&r.heads:   selectHeads,
 		&r.changes: `SELECT seq, state FROM changes WHERE shard = ? AND seq > ? ORDER BY seq LIMIT ?`,
 		&r.due:     `SELECT order_id FROM orders WHERE due_at <= ? ORDER BY due_at, order_id LIMIT ?`,
 		&r.event: `SELECT ` + eventColumns + `, coalesce(nullif(e.order_id, ''), p.order_id, '') FROM events e
@@ -45,6 +45,11 @@ func (r *reads) queries() map[**sql.Stmt]string {
 			ORDER BY first_at, version, transport, subject`,
 	}
 }
+
+// selectHeads asks for the newest entry of each shard, and finds it at the end of
+// the journal's index.
+const selectHeads = `SELECT n.value, (SELECT coalesce(max(seq), 0) FROM changes c WHERE c.shard = n.value)
+	FROM json_each('[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]') n`
 
 // States returns the states of the named orders at one moment. SQLite shows a
 // transaction to readers only once its commit is synced.
@@ -89,17 +94,21 @@ func each(ctx context.Context, query *sql.Stmt, args []any, scan func(*sql.Rows)
 
 // Heads returns the last sequence number of every shard.
 func (s *Store) Heads(ctx context.Context) (heads [order.Shards]int64, err error) {
-	err = each(ctx, s.reads.heads, nil, func(rows *sql.Rows) error {
+	if heads, err = readHeads(ctx, s.reads.heads); err != nil {
+		return heads, fmt.Errorf("sqlite: read heads: %w", err)
+	}
+	return heads, nil
+}
+
+func readHeads(ctx context.Context, query *sql.Stmt) (heads [order.Shards]int64, err error) {
+	err = each(ctx, query, nil, func(rows *sql.Rows) error {
 		var shard int
 		var seq int64
 		err := rows.Scan(&shard, &seq)
 		heads[shard] = seq
 		return err
 	})
-	if err != nil {
-		return heads, fmt.Errorf("sqlite: read heads: %w", err)
-	}
-	return heads, nil
+	return heads, err
 }
 
 // Changes returns up to limit changes of a shard with Seq above after, by Seq.

@@ -133,15 +133,15 @@ func (t *tx) Save(ctx context.Context, records []*order.Record) error {
 		if err := t.readMissing(ctx, records); err != nil {
 			return err
 		}
-		seq, err := t.advanceShards(ctx, records)
+		heads, err := readHeads(ctx, t.heads)
 		if err != nil {
 			return err
 		}
 		for _, r := range records {
 			shard := order.ShardOf(r.Order)
 			if r.Changed {
-				seq[shard]++
-				r.Change = order.Change{Shard: shard, Seq: seq[shard], State: r.State}
+				heads[shard]++
+				r.Change = order.Change{Shard: shard, Seq: heads[shard], State: r.State}
 			}
 			if err := t.saveOne(ctx, shard, r); err != nil {
 				return err
@@ -165,27 +165,6 @@ func (t *tx) readMissing(ctx context.Context, records []*order.Record) error {
 		return nil
 	}
 	return t.readRows(ctx, missing)
-}
-
-// advanceShards moves the heads of the shards by as many changes as come, and
-// returns where they were.
-func (t *tx) advanceShards(ctx context.Context, records []*order.Record) (heads [order.Shards]int64, err error) {
-	var changes [order.Shards]int64
-	for _, r := range records {
-		if r.Changed {
-			changes[order.ShardOf(r.Order)]++
-		}
-	}
-	for shard, n := range changes {
-		if n == 0 {
-			continue
-		}
-		if err := t.advance.QueryRowContext(ctx, shard, n).Scan(&heads[shard]); err != nil {
-			return heads, err
-		}
-		heads[shard] -= n
-	}
-	return heads, nil
 }
 
 func (t *tx) saveOne(ctx context.Context, shard int, r *order.Record) error {

@@ -77,8 +77,8 @@ CREATE TABLE orders (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX orders_by_due_at ON orders (due_at) WHERE due_at IS NOT NULL;
 
--- The journal. Each change leads to the one before it of the same order, which
--- is in the same shard.
+-- The journal. In each shard seq counts from 1 without holes. Each change leads
+-- to the one before it of the same order, which is in the same shard.
 CREATE TABLE changes (
 	shard    INTEGER NOT NULL,
 	seq      INTEGER NOT NULL,
@@ -88,12 +88,6 @@ CREATE TABLE changes (
 	state    TEXT    NOT NULL,
 	PRIMARY KEY (shard, seq)
 ) STRICT, WITHOUT ROWID;
-
--- How far each shard's journal has come. No row: it is empty.
-CREATE TABLE shard_head (
-	shard INTEGER PRIMARY KEY,
-	seq   INTEGER NOT NULL
-) STRICT;
 
 CREATE TABLE idempotency (
 	key         TEXT    PRIMARY KEY,

@@ -14,6 +14,7 @@ type writer struct {
 	conn   *sql.Conn
 	epoch  string
 	broken error // set once the file cannot be trusted: nothing more is written
+	pages  int   // written to the log since it was folded last
 
 	begin, commit, rollback, check          *sql.Stmt
 	claim, claimed                          *sql.Stmt
@@ -21,7 +22,7 @@ type writer struct {
 	insertEvent, repeatEvent                *sql.Stmt
 	nameFirst, owner, claimPayment, unnamed *sql.Stmt
 	loadOrders, loadEvents                  *sql.Stmt
-	saveTerms, saveState, advance, journal  *sql.Stmt
+	saveTerms, saveState, heads, journal    *sql.Stmt
 	tell                                    *sql.Stmt
 }
 
@@ -71,8 +72,7 @@ func (w *writer) queries() map[**sql.Stmt]string {
 			ON CONFLICT DO UPDATE SET version = excluded.version, seq = excluded.seq, events = excluded.events,
 				terms = excluded.terms, due_at = excluded.due_at
 			WHERE version = excluded.version - 1`,
-		&w.advance: `INSERT INTO shard_head (shard, seq) VALUES (?, ?)
-			ON CONFLICT DO UPDATE SET seq = seq + excluded.seq RETURNING seq`,
+		&w.heads:   selectHeads,
 		&w.journal: `INSERT INTO changes (shard, seq, order_id, version, previous, state) VALUES (?, ?, ?, ?, ?, ?)`,
 
 		&w.tell: `INSERT INTO told (order_id, version, transport, subject, first_at, count) VALUES (?, ?, ?, ?, ?, ?)
@@ -114,7 +114,14 @@ func (s *Store) Update(ctx context.Context, fn func(order.Tx) error) error {
 			return ErrClosed
 		}
 		defer func() { s.writer <- w }()
-		return w.update(ctx, fn)
+		err := w.update(ctx, fn)
+		if w.logged() {
+			select {
+			case s.folder.wake <- struct{}{}:
+			default: // it is at it
+			}
+		}
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("sqlite: waiting for the writer: %w", context.Cause(ctx))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -15,7 +16,15 @@ import (
 
 // Parse reads one JSON value that is the whole of data.
 func Parse(data []byte) (Value, error) {
-	p := parser{text: string(data), members: make([]member, 0, 32)}
+	members := stacks.Get().(*[]member)
+	p := parser{text: string(data), members: (*members)[:0]}
+	defer func() {
+		if cap(p.members) <= maxStack {
+			*members = p.members
+		}
+		clear((*members)[:cap(*members)]) // or they would hold on to the text
+		stacks.Put(members)
+	}()
 	if !utf8.ValidString(p.text) {
 		p.at = validLength(p.text)
 		return nil, p.invalid()
@@ -42,6 +51,11 @@ func ParseObject(data []byte) (Object, error) {
 	}
 	return o, nil
 }
+
+// stacks are for parsers' members. One that grew above maxStack is not kept.
+var stacks = sync.Pool{New: func() any { return &[]member{} }}
+
+const maxStack = 256
 
 // A parser reads text from at on.
 type parser struct {

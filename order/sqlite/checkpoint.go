@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 
 	driver "modernc.org/sqlite"
@@ -11,12 +10,8 @@ import (
 // tens of milliseconds and two syncs. On the writer's connection every webhook
 // would wait for that, so that it has a connection and a goroutine of its own.
 
-const (
-	// longLog is after how many pages, 16 MB, the log is folded into the ledger.
-	longLog = 4000
-	// shortLog is how many pages may be left to be folded while nobody writes.
-	shortLog = 200
-)
+// longLog is after how many pages, 16 MB, the log is folded into the ledger.
+const longLog = 4000
 
 // A folder folds the log into the ledger.
 type folder struct {
@@ -39,35 +34,28 @@ func (f *folder) stop() {
 	<-f.done
 }
 
-// fold copies most of the log beside the commits. What these add meanwhile is
-// ever less; the rest is copied while nobody writes, because only then the next
-// commit can begin the log anew.
+// fold copies the log beside the commits, then what these added meanwhile, which
+// is less, and then the little that is left, while nobody writes: only when all
+// is copied can the next commit begin the log anew.
 func (f *folder) fold(s *Store) {
-	ctx := context.Background()
-	for left := longLog; ; {
-		now, err := f.checkpoint(ctx)
-		if err != nil || now <= shortLog || now >= left {
-			break // an error comes again below
-		}
-		left = now
+	for range 2 {
+		f.checkpoint() // an error comes again below
 	}
 	w, ok := <-s.writer
 	if !ok {
 		return
 	}
 	defer func() { s.writer <- w }()
-	if _, err := f.checkpoint(ctx); code(err) != 0 && broken(code(err)) {
+	if err := f.checkpoint(); code(err) != 0 && broken(code(err)) {
 		w.broken = fault(err)
 	}
 }
 
-// checkpoint copies as much as it can without waiting for anybody, and returns
-// how many pages of the log are left.
+// checkpoint copies as much as it can without waiting for anybody.
 // https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
-func (f *folder) checkpoint(ctx context.Context) (left int, err error) {
-	var busy, pages, copied int
-	err = f.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &pages, &copied)
-	return pages - copied, err
+func (f *folder) checkpoint() error {
+	_, err := f.db.Exec("PRAGMA wal_checkpoint(PASSIVE)")
+	return err
 }
 
 // logged says whether the log has become long, and counts anew if so.

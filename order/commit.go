@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -18,28 +19,36 @@ type entry struct {
 
 	refused error    // why this write is refused, though the commit is well
 	state   State    // of the order registered
-	changes []Change // all that the commit changed
+	changes []Change // all that the commit changed, by order
 	done    chan error
 }
 
 func (e *entry) receipt() Receipt {
 	var r Receipt
-	for _, c := range e.changes {
-		about := func(event Event) bool { return event.Order == c.State.Order }
-		if slices.ContainsFunc(e.delivery.Events, about) {
-			r.Changes = append(r.Changes, c)
+	var found []int
+	for i, event := range e.delivery.Events {
+		if at, changed := e.change(event.Order); changed {
+			found = append(found, at)
 		}
-	}
-	for i, fresh := range e.delivery.Fresh {
-		if !fresh {
+		if !e.delivery.Fresh[i] {
 			continue
 		}
 		r.Fresh++
-		if event := e.delivery.Events[i]; event.Order == "" && event.Kind == KindPayment {
+		if event.Order == "" && event.Kind == KindPayment {
 			r.Orderless++
 		}
 	}
+	slices.Sort(found)
+	for _, at := range slices.Compact(found) {
+		r.Changes = append(r.Changes, e.changes[at])
+	}
 	return r
+}
+
+// change finds an order among the changes, which are sorted by their orders.
+func (e *entry) change(id string) (at int, found bool) {
+	at = sort.Search(len(e.changes), func(i int) bool { return e.changes[i].State.Order >= id })
+	return at, at < len(e.changes) && e.changes[at].State.Order == id
 }
 
 // A commit is one transaction for a batch of entries.

@@ -139,7 +139,9 @@ func (s State) SameAs(t State) bool {
 func (s State) Tag() string { return s.Epoch + "." + strconv.FormatInt(s.Version, 10) }
 
 // MarshalJSON writes the wire form, in which an unknown text is null.
-func (s State) MarshalJSON() ([]byte, error) { return s.AppendJSON(nil), nil }
+func (s State) MarshalJSON() ([]byte, error) {
+	return s.AppendJSON(make([]byte, 0, 512)), nil // more than most states need
+}
 
 // AppendJSON appends the wire form to b.
 func (s State) AppendJSON(b []byte) []byte {

@@ -121,7 +121,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	result := h.serve(w, r, name, provider)
-	h.opts.Log.LogAttrs(r.Context(), levels[result.outcome], "webhook", result.attrs(name)...)
+	if level := levels[result.outcome]; h.opts.Log.Enabled(r.Context(), level) {
+		h.opts.Log.LogAttrs(r.Context(), level, "webhook", result.attrs(name)...)
+	}
 	h.opts.Observe(name, result.outcome, time.Since(began))
 }
 

@@ -15,81 +15,86 @@ const (
 // left alone. It returns the same slice when there is nothing to mask.
 func Mask(body []byte) []byte {
 	masked := body
-	var groups []digitGroup
-	for i := 0; i < len(body); {
-		if !isDigit(body[i]) {
-			i++
+	for i := 0; i+minCardDigits <= len(body); {
+		// A number that begins at i has nothing but digits and separators up to
+		// here, so that of ordinary text few bytes are looked at.
+		last := i + minCardDigits - 1
+		if !isDigit(body[last]) && !isSeparator(body[last]) {
+			i = last + 1
 			continue
 		}
-		groups, i = appendGroups(groups[:0], body, i)
-		for rest := groups; len(rest) > 0; {
-			from, to, used := card(body, rest)
-			if used > 0 && &masked[0] == &body[0] {
-				masked = slices.Clone(body)
+		from, to := last, last+1
+		for from > i && (isDigit(body[from-1]) || isSeparator(body[from-1])) {
+			from--
+		}
+		for to < len(body) && (isDigit(body[to]) || isSeparator(body[to])) {
+			to++
+		}
+		if to-from >= minCardDigits {
+			masked = maskRun(masked, body, from, to)
+		}
+		i = to
+	}
+	return masked
+}
+
+// maskRun masks the numbers in body[from:to], which is all digits and
+// separators.
+func maskRun(masked, body []byte, from, to int) []byte {
+	for at := from; at < to; {
+		digits, end := card(body[at:to])
+		if digits > 0 && &masked[0] == &body[0] {
+			masked = slices.Clone(body)
+		}
+		for seen := 0; seen < digits; at++ {
+			if !isDigit(body[at]) {
+				continue
 			}
-			for at := from; at < to; at++ {
-				if isDigit(body[at]) {
-					masked[at] = '*'
-				}
+			if seen >= 6 && seen < digits-4 {
+				masked[at] = '*'
 			}
-			rest = rest[max(used, 1):]
+			seen++
+		}
+		// Without a number, go on after the digits at hand: a number begins
+		// where digits do.
+		for end == 0 && at < to && isDigit(body[at]) {
+			at++
+		}
+		for at < to && !isDigit(body[at]) {
+			at++
 		}
 	}
 	return masked
 }
 
-// A digitGroup is a run of digits: body[from:to].
-type digitGroup struct{ from, to int }
-
-// appendGroups appends the groups from start on between which there is one space
-// or dash each, and returns where they end.
-func appendGroups(groups []digitGroup, body []byte, start int) (all []digitGroup, end int) {
-	for {
-		end = start
-		for end < len(body) && isDigit(body[end]) {
-			end++
-		}
-		groups = append(groups, digitGroup{start, end})
-		if end+1 >= len(body) || body[end] != ' ' && body[end] != '-' || !isDigit(body[end+1]) {
-			return groups, end
-		}
-		start = end + 1
-	}
-}
-
-// card returns the part to be masked if the first groups make a card number, and
-// how many of them do; the most that can.
-func card(body []byte, groups []digitGroup) (from, to, used int) {
-	var digits [maxCardDigits]int // where they are
+// card finds the longest number with which text begins. It returns how many
+// digits it has and where it ends, or zeros.
+func card(text []byte) (digits, end int) {
+	// Sums as the check digit needs them (Luhn; ISO/IEC 7812-1, annex B): every
+	// other digit doubled, where the last is plain, or is doubled too.
+	var plain, flipped int
 	n := 0
-	for i, g := range groups {
-		if n+g.to-g.from > maxCardDigits {
-			break
+	for at := 0; at < len(text) && n < maxCardDigits && isDigit(text[at]); at++ {
+		d := int(text[at] - '0')
+		plain, flipped = flipped+d, plain+doubled[d]
+		n++
+		if at+1 < len(text) && isDigit(text[at+1]) {
+			continue
 		}
-		for at := g.from; at < g.to; at++ {
-			digits[n] = at
-			n++
+		if n >= minCardDigits && plain%10 == 0 {
+			digits, end = n, at+1
 		}
-		if n >= minCardDigits && luhn(body, digits[:n]) {
-			from, to, used = digits[6], digits[n-4], i+1
+		if at+1 < len(text) && isSeparator(text[at+1]) {
+			at++
 		}
 	}
-	return from, to, used
+	return digits, end
 }
+
+// doubled is twice a digit, its own digits added up.
+var doubled = [10]int{0, 2, 4, 6, 8, 1, 3, 5, 7, 9}
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// luhn checks a number's last digit (ISO/IEC 7812-1, annex B).
-func luhn(body []byte, digits []int) bool {
-	sum := 0
-	for i, at := range digits {
-		d := int(body[at] - '0')
-		if (len(digits)-i)%2 == 0 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
-}
+// isSeparator says whether c may stand between two groups of a number's digits.
+func isSeparator(c byte) bool { return c == ' ' || c == '-' }

@@ -21,7 +21,7 @@ func Tidy(e order.Event) (order.Event, error) {
 	e.Reason = clip(masked(e.Reason), order.MaxTextLength)
 	e.Type = clip(masked(e.Type), order.MaxIDLength)
 	e.ActionURL = masked(e.ActionURL)
-	if !followable(e.ActionURL) {
+	if e.ActionURL != "" && !followable(e.ActionURL) {
 		e.ActionURL = ""
 	}
 	if e.Kind == order.KindNote {
@@ -39,7 +39,12 @@ func Tidy(e order.Event) (order.Event, error) {
 	return e, probe.Check()
 }
 
-func masked(text string) string { return string(Mask([]byte(text))) }
+func masked(text string) string {
+	if len(text) < minCardDigits {
+		return text
+	}
+	return string(Mask([]byte(text)))
+}
 
 // clip returns the first n bytes of s at most, and never half a character.
 func clip(s string, n int) string {

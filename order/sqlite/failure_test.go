@@ -152,7 +152,7 @@ func TestUnreadableRowsBreakTheLedger(t *testing.T) {
 	store := open(t, filepath.Join(t.TempDir(), "paybell.db"))
 	record(t, store, "e1")
 	store.Writing(t, func(exec func(string), _ func(string) string) {
-		exec("UPDATE orders SET state = '{', terms = '{'")
+		exec("UPDATE orders SET terms = '{'")
 		exec("UPDATE changes SET state = '{'")
 	})
 	_, err := store.States(t.Context(), []string{"A1"})
@@ -164,6 +164,19 @@ func TestUnreadableRowsBreakTheLedger(t *testing.T) {
 	for _, err := range []error{err, err2, err3, err4, err5} {
 		if !errors.Is(err, order.ErrBroken) {
 			t.Errorf("an unreadable row is %v", err)
+		}
+	}
+}
+
+func TestAnOrderWhoseEventsAreGoneBreaksTheLedger(t *testing.T) {
+	for _, list := range []string{"[1,9]", "[1,x]", "[1", "1", `["1"]`} {
+		store := open(t, filepath.Join(t.TempDir(), "paybell.db"))
+		record(t, store, "e1")
+		store.Writing(t, func(exec func(string), _ func(string) string) {
+			exec("UPDATE orders SET events = '" + list + "'")
+		})
+		if _, err := insert(t.Context(), store, nil, "e2"); !errors.Is(err, order.ErrBroken) {
+			t.Errorf("with the events %s, writing is %v", list, err)
 		}
 	}
 }

@@ -20,24 +20,36 @@ type reads struct {
 
 func (r *reads) queries() map[**sql.Stmt]string {
 	return map[**sql.Stmt]string{
-		&r.states:  `SELECT n.key, o.state FROM json_each(?) n JOIN orders o ON o.order_id = n.value WHERE o.version > 0`,
-		&r.heads:   `SELECT shard, seq FROM shard_head`,
+		&r.states: `SELECT n.key, c.state FROM json_each(?) n JOIN orders o ON o.order_id = n.value
+			JOIN changes c ON c.shard = o.shard AND c.seq = o.seq`,
+		&r.heads:   selectHeads,
 		&r.changes: `SELECT seq, state FROM changes WHERE shard = ? AND seq > ? ORDER BY seq LIMIT ?`,
 		&r.due:     `SELECT order_id FROM orders WHERE due_at <= ? ORDER BY due_at, order_id LIMIT ?`,
-		&r.event:   `SELECT ` + eventColumns + ` FROM events e WHERE e.source = ? AND e.id = ?`,
+		&r.event: `SELECT ` + eventColumns + `, coalesce(nullif(e.order_id, ''), p.order_id, '') FROM events e
+			LEFT JOIN payments p ON e.order_id = '' AND p.source = e.source AND p.payment = e.payment
+			WHERE e.source = ? AND e.id = ?`,
 
 		&r.terms: `SELECT terms FROM orders WHERE order_id = ?`,
-		&r.history: `SELECT c.id, c.source, c.received_at, c.quarantine, c.duplicate, ` + eventColumns + ` FROM (
-				SELECT source, id, callback, place FROM events WHERE order_id = ?1 AND order_id <> ''
+		&r.history: `WITH list (n) AS (SELECT n.value FROM orders o JOIN json_each(o.events) n WHERE o.order_id = ?)
+			SELECT c.id, c.source, c.received_at, c.quarantine, c.duplicate, ` + eventColumns + ` FROM (
+				SELECT e.n, e.callback, e.place FROM list n JOIN events e USING (n)
 				UNION ALL
-				SELECT r.source, r.id, r.callback, r.place FROM events f JOIN repeats r USING (source, id)
-					WHERE f.order_id = ?1 AND f.order_id <> ''
-			) t JOIN events e USING (source, id) JOIN callbacks c ON c.id = t.callback ORDER BY t.callback, t.place`,
-		&r.versions: `SELECT shard, seq, state FROM changes WHERE order_id = ? ORDER BY version`,
+				SELECT r.event, r.callback, r.place FROM list n JOIN repeats r ON r.event = n.n
+			) t JOIN events e USING (n) JOIN callbacks c ON c.id = t.callback ORDER BY t.callback, t.place`,
+		&r.versions: `WITH RECURSIVE n (shard, seq, previous, state) AS (
+				SELECT c.shard, c.seq, c.previous, c.state FROM orders o JOIN changes c USING (shard, seq) WHERE o.order_id = ?
+				UNION ALL
+				SELECT c.shard, c.seq, c.previous, c.state FROM n JOIN changes c ON c.shard = n.shard AND c.seq = n.previous
+			) SELECT shard, seq, state FROM n ORDER BY seq`,
 		&r.tolds: `SELECT version, transport, subject, first_at, count FROM told WHERE order_id = ?
 			ORDER BY first_at, version, transport, subject`,
 	}
 }
+
+// selectHeads asks for the newest entry of each shard, and finds it at the end of
+// the journal's index.
+const selectHeads = `SELECT n.value, (SELECT coalesce(max(seq), 0) FROM changes c WHERE c.shard = n.value)
+	FROM json_each('[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]') n`
 
 // States returns the states of the named orders at one moment. SQLite shows a
 // transaction to readers only once its commit is synced.
@@ -52,7 +64,7 @@ func (s *Store) States(ctx context.Context, orders []string) ([]order.State, err
 	}
 	err = each(ctx, s.reads.states, []any{list}, func(rows *sql.Rows) error {
 		var i int
-		var stored sql.RawBytes
+		var stored string
 		if err := rows.Scan(&i, &stored); err != nil {
 			return err
 		}
@@ -82,17 +94,21 @@ func each(ctx context.Context, query *sql.Stmt, args []any, scan func(*sql.Rows)
 
 // Heads returns the last sequence number of every shard.
 func (s *Store) Heads(ctx context.Context) (heads [order.Shards]int64, err error) {
-	err = each(ctx, s.reads.heads, nil, func(rows *sql.Rows) error {
+	if heads, err = readHeads(ctx, s.reads.heads); err != nil {
+		return heads, fmt.Errorf("sqlite: read heads: %w", err)
+	}
+	return heads, nil
+}
+
+func readHeads(ctx context.Context, query *sql.Stmt) (heads [order.Shards]int64, err error) {
+	err = each(ctx, query, nil, func(rows *sql.Rows) error {
 		var shard int
 		var seq int64
 		err := rows.Scan(&shard, &seq)
 		heads[shard] = seq
 		return err
 	})
-	if err != nil {
-		return heads, fmt.Errorf("sqlite: read heads: %w", err)
-	}
-	return heads, nil
+	return heads, err
 }
 
 // Changes returns up to limit changes of a shard with Seq above after, by Seq.
@@ -100,7 +116,7 @@ func (s *Store) Changes(ctx context.Context, shard int, after int64, limit int) 
 	var changes []order.Change
 	err := each(ctx, s.reads.changes, []any{shard, after, limit}, func(rows *sql.Rows) error {
 		c := order.Change{Shard: shard}
-		var stored sql.RawBytes
+		var stored string
 		err := rows.Scan(&c.Seq, &stored)
 		if err == nil {
 			c.State, err = readState(stored, s.epoch)
@@ -134,7 +150,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 func (s *Store) Event(ctx context.Context, source, id string) (event order.Event, found bool, err error) {
 	err = each(ctx, s.reads.event, []any{source, id}, func(rows *sql.Rows) error {
 		found = true
-		return scanEvent(rows, &event)
+		return scanEvent(rows, &event, nil, &event.Order)
 	})
 	if err != nil {
 		return order.Event{}, false, fmt.Errorf("sqlite: read an event: %w", err)
@@ -171,7 +187,7 @@ func (s *Store) timeline(ctx context.Context, id string, t *order.Timeline) erro
 	}
 	err = each(ctx, tx.StmtContext(ctx, s.reads.versions), []any{id}, func(rows *sql.Rows) error {
 		var c order.TimelineChange
-		var stored sql.RawBytes
+		var stored string
 		err := rows.Scan(&c.Shard, &c.Seq, &stored)
 		if err == nil {
 			c.State, err = readState(stored, s.epoch)
@@ -201,9 +217,10 @@ func (s *Store) timedCallbacks(ctx context.Context, tx *sql.Tx, id string, t *or
 		var c order.TimedCallback
 		var e order.Event
 		var received sql.NullInt64
-		if err := scanEvent(rows, &e, &callback, &c.Source, &received, &c.Quarantine, &c.Duplicate); err != nil {
+		if err := scanEvent(rows, &e, []any{&callback, &c.Source, &received, &c.Quarantine, &c.Duplicate}); err != nil {
 			return err
 		}
+		e.Order = id
 		if callback != last {
 			last, c.ReceivedAt = callback, fromMicros(received)
 			t.Callbacks = append(t.Callbacks, c)

@@ -17,13 +17,15 @@ CREATE TABLE callbacks (
 ) STRICT;
 
 -- Every fact, once, with the callback that told it first and its place there.
+-- Rows are added at the end, so that those of one commit share pages; what a
+-- commit costs is mostly the number of pages that it changes.
 CREATE TABLE events (
+	n          INTEGER PRIMARY KEY,
 	source     TEXT    NOT NULL,
 	id         TEXT    NOT NULL,
 	callback   INTEGER NOT NULL,
 	place      INTEGER NOT NULL,
-	order_id   TEXT    NOT NULL,
-	named      INTEGER NOT NULL, -- whether it told its order itself
+	order_id   TEXT    NOT NULL, -- that it told itself; '': it counts for its payment's
 	payment    TEXT    NOT NULL,
 	ref        TEXT    NOT NULL,
 	kind       TEXT    NOT NULL,
@@ -35,60 +37,57 @@ CREATE TABLE events (
 	action_url TEXT    NOT NULL,
 	at         INTEGER,
 	livemode   INTEGER NOT NULL,
-	type       TEXT    NOT NULL,
-	PRIMARY KEY (source, id)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX events_by_order ON events (order_id) WHERE order_id <> '';
-CREATE INDEX events_unnamed ON events (source, payment) WHERE named = 0;
+	type       TEXT    NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX events_by_id ON events (source, id);
+CREATE INDEX events_unnamed ON events (source, payment) WHERE order_id = '' AND payment <> '';
 
 -- Callbacks that told a known fact again.
 CREATE TABLE repeats (
-	source   TEXT    NOT NULL,
-	id       TEXT    NOT NULL,
+	event    INTEGER NOT NULL, -- events.n
 	callback INTEGER NOT NULL,
 	place    INTEGER NOT NULL,
-	PRIMARY KEY (source, id, callback, place)
+	PRIMARY KEY (event, callback, place)
 ) STRICT, WITHOUT ROWID;
 
--- Whose payment it is, and the time (of year 1 for none) and id of the event
--- that says so: the first of those that tell their order.
+-- Every payment that an event names. Whose it is, and the time (of year 1 for
+-- none) and id of the event that says so: the first of those that tell their
+-- order.
 CREATE TABLE payments (
 	source   TEXT    NOT NULL,
 	payment  TEXT    NOT NULL,
-	order_id TEXT    NOT NULL,
+	order_id TEXT    NOT NULL, -- '': nobody's yet
 	at       INTEGER NOT NULL,
 	id       TEXT    NOT NULL,
 	PRIMARY KEY (source, payment)
 ) STRICT, WITHOUT ROWID;
 
--- The newest state of every order. Version 0 and no state: no change yet.
+-- Every order of which something was heard. Orders come in no order at all, so
+-- that this is the one table in which nearly every row is on a page of its own:
+-- it holds little, and saves others an index by order. The state is in the
+-- journal, at shard and seq.
 CREATE TABLE orders (
-	order_id   TEXT    PRIMARY KEY,
-	shard      INTEGER NOT NULL,
-	version    INTEGER NOT NULL,
-	terms      TEXT,
-	state      TEXT,
-	due_at     INTEGER,
-	updated_at INTEGER
+	order_id TEXT    PRIMARY KEY,
+	shard    INTEGER NOT NULL,
+	version  INTEGER NOT NULL, -- 0: no change yet
+	seq      INTEGER NOT NULL, -- of its newest change; 0: none
+	events   TEXT    NOT NULL, -- [events.n, …] of those that count for it
+	terms    TEXT,
+	due_at   INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX orders_by_due_at ON orders (due_at) WHERE due_at IS NOT NULL;
 
--- The journal.
+-- The journal. In each shard seq counts from 1 without holes. Each change leads
+-- to the one before it of the same order, which is in the same shard.
 CREATE TABLE changes (
 	shard    INTEGER NOT NULL,
 	seq      INTEGER NOT NULL,
 	order_id TEXT    NOT NULL,
 	version  INTEGER NOT NULL,
+	previous INTEGER NOT NULL, -- seq; 0: none
 	state    TEXT    NOT NULL,
-	PRIMARY KEY (shard, seq),
-	UNIQUE (order_id, version)
+	PRIMARY KEY (shard, seq)
 ) STRICT, WITHOUT ROWID;
-
--- How far each shard's journal has come. No row: it is empty.
-CREATE TABLE shard_head (
-	shard INTEGER PRIMARY KEY,
-	seq   INTEGER NOT NULL
-) STRICT;
 
 CREATE TABLE idempotency (
 	key         TEXT    PRIMARY KEY,

@@ -13,6 +13,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -57,7 +58,7 @@ var (
 
 const (
 	applicationID = 0x50617942 // "PayB", in the file's header
-	schemaVersion = 2
+	schemaVersion = 3
 	readers       = 4
 	// busyTimeout is how long a statement waits for another program, such as
 	// the sqlite3 command, to let go of the file.
@@ -75,6 +76,8 @@ type Store struct {
 
 	write  *sql.DB      // of one connection, which is the writer's
 	writer chan *writer // holds the writer while nobody uses it; closed by Close
+
+	folder folder // of the log
 
 	read  *sql.DB // of connections that cannot write
 	reads reads
@@ -161,9 +164,14 @@ func (s *Store) start(ctx context.Context, path string, opts Options) (err error
 	if s.read, err = pool(path, readers, busyTimeout, "&_query_only=1"); err == nil {
 		err = prepareAll(ctx, s.read, s.reads.queries())
 	}
+	if err == nil {
+		s.folder.db, err = pool(path, 1, 0, "&_synchronous="+cmp.Or(opts.Synchronous, "FULL")+"&_pragma=checkpoint_fullfsync(1)")
+	}
 	if err != nil {
 		return errors.Join(fault(err), w.close())
 	}
+	s.folder.wake, s.folder.done = make(chan struct{}, 1), make(chan struct{})
+	go s.folder.run(s)
 	s.writer <- w
 	return nil
 }
@@ -251,7 +259,7 @@ func configure(ctx context.Context, conn *sql.Conn, opts Options) error {
 		{"fullfsync", "1"}, // on macOS a plain fsync stops at the drive's cache
 		{"checkpoint_fullfsync", "1"},
 		{"foreign_keys", "0"},
-		{"wal_autocheckpoint", "4000"},     // pages: 16 MB between two syncs of the ledger itself
+		{"wal_autocheckpoint", "64000"},    // pages: 256 MB, if the folder does not keep up
 		{"journal_size_limit", "67108864"}, // what a log keeps that grew under a long read
 		{"cache_size", "-16384"},           // KiB
 	} {
@@ -301,6 +309,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		if w, ok := <-s.writer; ok {
 			close(s.writer)
+			s.folder.stop()
 			s.closed = w.close()
 		}
 		s.closed = errors.Join(s.closed, s.release())
@@ -312,7 +321,7 @@ func (s *Store) Close() error {
 // readers', because the last one to go folds the log into the ledger.
 func (s *Store) release() error {
 	var errs []error
-	for _, db := range []*sql.DB{s.read, s.write, s.lock} {
+	for _, db := range []*sql.DB{s.read, s.folder.db, s.write, s.lock} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

@@ -14,15 +14,16 @@ type writer struct {
 	conn   *sql.Conn
 	epoch  string
 	broken error // set once the file cannot be trusted: nothing more is written
+	pages  int   // written to the log since it was folded last
 
-	begin, commit, rollback, check         *sql.Stmt
-	claim, claimed                         *sql.Stmt
-	lastCallback, insertCallback           *sql.Stmt
-	insertEvent, repeatEvent               *sql.Stmt
-	owner, claimPayment, unnamed, adopt    *sql.Stmt
-	load, loadEvents                       *sql.Stmt
-	saveTerms, saveState, advance, journal *sql.Stmt
-	tell                                   *sql.Stmt
+	begin, commit, rollback, check          *sql.Stmt
+	claim, claimed                          *sql.Stmt
+	last, insertCallback                    *sql.Stmt
+	insertEvent, repeatEvent                *sql.Stmt
+	nameFirst, owner, claimPayment, unnamed *sql.Stmt
+	loadOrders, loadEvents                  *sql.Stmt
+	saveTerms, saveState, heads, journal    *sql.Stmt
+	tell                                    *sql.Stmt
 }
 
 // newWriter makes sure that conn leads to a ledger and takes it over.
@@ -45,37 +46,34 @@ func (w *writer) queries() map[**sql.Stmt]string {
 		&w.claim:   `INSERT INTO idempotency (key, fingerprint, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
 		&w.claimed: `SELECT fingerprint FROM idempotency WHERE key = ?`,
 
-		&w.lastCallback: `SELECT coalesce(max(id), 0) FROM callbacks`,
+		&w.last: `SELECT coalesce(max(id), 0), (SELECT coalesce(max(n), 0) FROM events) FROM callbacks`,
 		&w.insertCallback: `INSERT INTO callbacks (id, source, received_at, quarantine, duplicate, body)
 			VALUES (?, ?, ?, ?, ?, ?)`,
-		&w.insertEvent: `INSERT INTO events (source, id, callback, place, order_id, named, payment, ref, kind, status,
+		&w.insertEvent: `INSERT INTO events (n, source, id, callback, place, order_id, payment, ref, kind, status,
 			amount, currency, method, reason, action_url, at, livemode, type)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		&w.repeatEvent: `INSERT INTO repeats (source, id, callback, place) VALUES (?, ?, ?, ?)`,
+		&w.repeatEvent: `INSERT INTO repeats (event, callback, place) SELECT n, ?, ? FROM events WHERE source = ? AND id = ?`,
+		&w.nameFirst:   `INSERT INTO payments (source, payment, order_id, at, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		&w.owner:       `SELECT order_id FROM payments WHERE source = ? AND payment = ?`,
-		&w.claimPayment: `INSERT INTO payments (source, payment, order_id, at, id) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET order_id = excluded.order_id, at = excluded.at, id = excluded.id
-			WHERE (excluded.at, excluded.id) < (at, id)`,
-		&w.unnamed: `SELECT order_id FROM events INDEXED BY events_unnamed
-			WHERE source = ? AND payment = ? AND named = 0 LIMIT 1`,
-		&w.adopt: `UPDATE events INDEXED BY events_unnamed SET order_id = ?3
-			WHERE source = ?1 AND payment = ?2 AND named = 0`,
+		&w.claimPayment: `UPDATE payments SET order_id = ?3, at = ?4, id = ?5
+			WHERE source = ?1 AND payment = ?2 AND (order_id = '' OR (?4, ?5) < (at, id))`,
+		&w.unnamed: `SELECT n FROM events INDEXED BY events_unnamed
+			WHERE source = ? AND payment = ? AND order_id = '' AND payment <> ''`,
 
-		&w.load: `SELECT n.key, o.version, o.terms, o.state, o.due_at
-			FROM json_each(?) n JOIN orders o ON o.order_id = n.value`,
-		&w.loadEvents: `SELECT n.key, ` + eventColumns + `
-			FROM json_each(?) n JOIN events e ON e.order_id = n.value AND e.order_id <> ''`,
+		&w.loadOrders: `SELECT n.key, o.version, o.seq, o.events, o.terms, o.due_at, c.state
+			FROM json_each(?) n JOIN orders o ON o.order_id = n.value
+			LEFT JOIN changes c ON c.shard = o.shard AND c.seq = o.seq`,
+		&w.loadEvents: `SELECT n.key, ` + eventColumns + ` FROM json_each(?) n JOIN events e ON e.n = n.value`,
 
-		&w.saveTerms: `INSERT INTO orders (order_id, shard, version, terms, due_at) VALUES (?, ?, 0, ?, ?)
-			ON CONFLICT DO UPDATE SET terms = excluded.terms, due_at = excluded.due_at
-			WHERE terms IS NOT excluded.terms OR due_at IS NOT excluded.due_at`,
-		&w.saveState: `INSERT INTO orders (order_id, shard, version, terms, due_at, state, updated_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET version = excluded.version, terms = excluded.terms, due_at = excluded.due_at,
-				state = excluded.state, updated_at = excluded.updated_at`,
-		&w.advance: `INSERT INTO shard_head (shard, seq) VALUES (?, ?)
-			ON CONFLICT DO UPDATE SET seq = seq + excluded.seq RETURNING seq`,
-		&w.journal: `INSERT INTO changes (shard, seq, order_id, version, state) VALUES (?, ?, ?, ?, ?)`,
+		&w.saveTerms: `INSERT INTO orders (order_id, shard, version, seq, events, terms, due_at) VALUES (?, ?, 0, 0, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET events = excluded.events, terms = excluded.terms, due_at = excluded.due_at
+			WHERE events <> excluded.events OR terms IS NOT excluded.terms OR due_at IS NOT excluded.due_at`,
+		&w.saveState: `INSERT INTO orders (order_id, shard, version, seq, events, terms, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET version = excluded.version, seq = excluded.seq, events = excluded.events,
+				terms = excluded.terms, due_at = excluded.due_at
+			WHERE version = excluded.version - 1`,
+		&w.heads:   selectHeads,
+		&w.journal: `INSERT INTO changes (shard, seq, order_id, version, previous, state) VALUES (?, ?, ?, ?, ?, ?)`,
 
 		&w.tell: `INSERT INTO told (order_id, version, transport, subject, first_at, count) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET count = count + excluded.count, first_at = min(first_at, excluded.first_at)`,
@@ -116,7 +114,14 @@ func (s *Store) Update(ctx context.Context, fn func(order.Tx) error) error {
 			return ErrClosed
 		}
 		defer func() { s.writer <- w }()
-		return w.update(ctx, fn)
+		err := w.update(ctx, fn)
+		if w.logged() {
+			select {
+			case s.folder.wake <- struct{}{}:
+			default: // it is at it
+			}
+		}
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("sqlite: waiting for the writer: %w", context.Cause(ctx))
 	}
@@ -147,7 +152,7 @@ func (w *writer) update(ctx context.Context, fn func(order.Tx) error) (err error
 			w.rollback.ExecContext(ctx) // fails where SQLite has rolled back already
 		}
 	}()
-	tx := &tx{writer: w}
+	tx := newTx(w)
 	err = fn(tx)
 	if err == nil {
 		err = tx.finish(ctx)

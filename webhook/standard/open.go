@@ -125,7 +125,7 @@ func (p *Provider) verify(r webhook.Request) (string, error) {
 	if err := webhook.CheckWindow(at, r.At, p.tolerance); err != nil {
 		return "", err
 	}
-	if !p.signedBy(signatures, signedText(id, timestamp, r.Body)) {
+	if !p.signedBy(signatures, signedHead(id, timestamp), r.Body) {
 		return "", errors.New("no signature matches; the secret is another, or the body was changed on the way")
 	}
 	return id, nil
@@ -149,9 +149,8 @@ func headers(h http.Header) (id, timestamp, signatures string, err error) {
 	return values[0], values[1], values[2], nil
 }
 
-func signedText(id, timestamp string, body []byte) []byte {
-	return append([]byte(id+"."+timestamp+"."), body...)
-}
+// signedHead is what stands before the body in the signed text.
+func signedHead(id, timestamp string) []byte { return []byte(id + "." + timestamp + ".") }
 
 // maxSignatures is how many signatures of a request are tried. A sender that
 // changes its keys sends two or three.
@@ -159,7 +158,7 @@ const maxSignatures = 16
 
 // signedBy says whether any of the listed signatures is by any of the keys.
 // Versions other than v1 and v1a are somebody else's.
-func (p *Provider) signedBy(signatures string, text []byte) bool {
+func (p *Provider) signedBy(signatures string, head, body []byte) bool {
 	list := strings.Fields(signatures)
 	var symmetric [][]byte
 	for _, entry := range list[:min(len(list), maxSignatures)] {
@@ -173,13 +172,13 @@ func (p *Provider) signedBy(signatures string, text []byte) bool {
 			symmetric = append(symmetric, signature)
 		case "v1a":
 			for _, key := range p.keys {
-				if ed25519.Verify(key, text, signature) {
+				if ed25519.Verify(key, slices.Concat(head, body), signature) {
 					return true
 				}
 			}
 		}
 	}
-	return webhook.SignedBy(sha256.New, p.secrets, symmetric, text)
+	return webhook.SignedBy(sha256.New, p.secrets, symmetric, head, body)
 }
 
 // parseSecret returns the bytes of a secret, or what is wrong with it and how

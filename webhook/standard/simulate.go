@@ -60,7 +60,7 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 		return webhook.Request{}, fmt.Errorf("standard: write the body: %w", err)
 	}
 	timestamp := strconv.FormatInt(s.SignedAt().Unix(), 10)
-	signature := webhook.HMAC(sha256.New, p.secrets[0], signedText(s.ID, timestamp, body))
+	signature := webhook.HMAC(sha256.New, p.secrets[0], signedHead(s.ID, timestamp), body)
 	return webhook.Request{
 		Method: http.MethodPost,
 		Header: http.Header{

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -21,33 +22,38 @@ func churn(ctx context.Context, t *trial) error {
 	if _, err := b.fill(ctx, standing); err != nil {
 		return err
 	}
-	if err := b.atRate(ctx, 50, t.part(.05, 300*time.Millisecond, 3*time.Second)); err != nil {
-		return err
+	oldest, n := 0, len(b.clients)
+	comeAndGo := func(d time.Duration) error {
+		b.pace(5, d, b.publishNext)
+		b.pace(churnRate, d, func(int64) {
+			b.leave(oldest, oldest%4 < 2)
+			b.open((oldest + standing) % n)
+			oldest = (oldest + 1) % n
+		})
+		return b.run(ctx, d, nil)
 	}
-	if err := b.run(ctx, t.settle(), nil); err != nil {
+	calm := func() error {
+		if err := b.run(ctx, 15*time.Second, func() bool { return b.opening == 0 && b.provider.flying() == 0 }); err != nil {
+			return err
+		}
+		b.hangUp()
+		return b.run(ctx, t.settle(), nil)
+	}
+	// First a little of the same, so that what is kept for the next crowd is there.
+	if err := errors.Join(comeAndGo(t.Duration/4), calm()); err != nil {
 		return err
 	}
 	before, err := b.read(ctx, true)
 	if err != nil {
 		return err
 	}
-	oldest, n := 0, len(b.clients)
 	d := 2 * t.Duration
-	b.pace(50, d, b.publishNext)
-	b.pace(churnRate, d, func(int64) {
-		b.leave(oldest, oldest%4 < 2)
-		b.open((oldest + standing) % n)
-		oldest = (oldest + 1) % n
-	})
 	m := b.meter()
-	if err := b.run(ctx, d, nil); err != nil {
+	if err := comeAndGo(d); err != nil {
 		return err
 	}
 	used := b.since(m)
-	if err := b.run(ctx, 15*time.Second, func() bool { return b.opening == 0 && b.provider.flying() == 0 }); err != nil {
-		return err
-	}
-	if err := b.run(ctx, t.settle(), nil); err != nil {
+	if err := calm(); err != nil {
 		return err
 	}
 	after, err := b.read(ctx, true)

@@ -54,7 +54,7 @@ func (t *trial) again(ctx context.Context, how Setup, clients int) (*bed, error)
 // idle measures one population.
 func (b *bed) idle(ctx context.Context, key, name string) error {
 	t, clients := b.trial, float64(b.trial.Clients)
-	if err := b.run(ctx, t.settle()/2, nil); err != nil {
+	if err := b.warmUp(ctx); err != nil {
 		return err
 	}
 	empty, err := b.read(ctx, true)
@@ -74,6 +74,7 @@ func (b *bed) idle(ctx context.Context, key, name string) error {
 	if err := b.check(ctx, key); err != nil {
 		return err
 	}
+	b.hangUp()
 	if err := b.run(ctx, t.settle(), nil); err != nil {
 		return err
 	}
@@ -95,6 +96,27 @@ func (b *bed) idle(ctx context.Context, key, name string) error {
 		t.set(key+"goroutines", name+": goroutines", Amount, waiting.goroutines)
 	}
 	return nil
+}
+
+// warmUp lets some clients in, has an event for each, and lets them go, so that
+// what a server does once is done: its program is read from the disk, its pools
+// and statements are made. What it has then is the empty server.
+func (b *bed) warmUp(ctx context.Context) error {
+	clients := min(b.trial.Clients, 200)
+	if _, err := b.fill(ctx, clients); err != nil {
+		return err
+	}
+	for i := range clients {
+		b.publish(i, 0)
+	}
+	if err := b.rest(ctx); err != nil {
+		return err
+	}
+	for i := range clients {
+		b.leave(i, false)
+	}
+	b.hangUp()
+	return b.run(ctx, b.trial.settle(), nil)
 }
 
 // arrive lets all clients in, and the server come to rest.

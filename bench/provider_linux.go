@@ -59,6 +59,14 @@ func (p *provider) close() {
 	}
 }
 
+// hangUp closes the connections of senders that have nothing to send: a provider
+// that keeps them open is no waiting client.
+func (l *load) hangUp() {
+	for len(l.provider.idle) > 0 {
+		l.fire(l.provider.idle[0])
+	}
+}
+
 // publishNext makes an event of the next order, due at a time.
 func (l *load) publishNext(due int64) {
 	if order, ok := l.nextOrder(); ok {

@@ -24,6 +24,7 @@ import (
 type store interface {
 	order.Store
 	order.Due
+	Shrink(context.Context) error // its caches; called in calm times
 }
 
 // A gateway is one node with all its parts joined: a payment's way from the
@@ -36,6 +37,7 @@ type gateway struct {
 	metrics  *metrics
 	ledger   *order.Ledger
 	due      order.Due
+	shrink   func(context.Context) error
 	verifier *auth.Verifier
 	hub      *hub.Hub
 	teller   *tellTale
@@ -51,7 +53,7 @@ type gateway struct {
 
 // newGateway joins the parts over a store. It starts nothing.
 func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
-	g := &gateway{config: c, log: log, metrics: newMetrics(), due: st}
+	g := &gateway{config: c, log: log, metrics: newMetrics(), due: st, shrink: st.Shrink}
 
 	var err error
 	if g.budget, err = shareOut(descriptorLimit(), c.Limits, log); err != nil {
@@ -189,7 +191,7 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	spawn(&others, "token keys", func() error { return g.verifier.Run(parts) })
 	spawn(&others, "expiry", func() error { return g.ledger.Expire(parts, g.due, g.log) })
 	spawn(&others, "timelines", func() error { g.teller.run(parts); return nil })
-	spawn(&others, "memory", func() error { newMemory().run(parts); return nil })
+	spawn(&others, "memory", func() error { newMemory(g.shrink, g.log).run(parts); return nil })
 
 	servers := []*http.Server{g.server(g.public, answerTimeout), g.server(g.admin, 0)} // a profile takes its time
 	door := g.listener(public)

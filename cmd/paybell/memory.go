@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	goruntime "runtime/metrics"
@@ -11,12 +12,13 @@ import (
 // Garbage costs memory until it is collected, and time when it is. A gateway has
 // storms, when much is thrown away and time is short, and long waits, when memory
 // is what its customers cost. So it collects seldom while it is busy, and gives
-// back what is left of a storm when that is over.
+// back what is left of a storm when that is over: Go's garbage, and the pages that
+// the ledger has cached.
 const (
 	gcPercent  = 200             // instead of Go's 100; GOGC overrides it
 	calmPeriod = 3 * time.Second // how often to look
 	calmBytes  = 3 << 20         // allocated in that time at most: 1 MB/s
-	worthwhile = 4 << 20         // bytes that may be given back, at least
+	worthwhile = 4 << 20         // bytes that were allocated since memory was given back last, at least
 )
 
 // tuneMemory sets how often to collect.
@@ -26,15 +28,17 @@ func tuneMemory() {
 	}
 }
 
-// A memory knows what the heap holds beyond what is alive.
+// A memory knows how much there is to give back.
 type memory struct {
+	shrink    func(context.Context) error // the ledger's caches
+	log       *slog.Logger
 	samples   []goruntime.Sample
 	allocated uint64 // in all, when last looked at
 	returned  uint64 // … when memory was last given back
 }
 
-func newMemory() *memory {
-	m := &memory{}
+func newMemory(shrink func(context.Context) error, log *slog.Logger) *memory {
+	m := &memory{shrink: shrink, log: log}
 	for _, name := range []string{
 		"/gc/heap/allocs:bytes", "/gc/heap/live:bytes",
 		"/memory/classes/heap/objects:bytes", "/memory/classes/heap/unused:bytes", "/memory/classes/heap/free:bytes",
@@ -53,25 +57,27 @@ func (m *memory) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if m.idle() {
-				debug.FreeOSMemory()
-			}
+			m.giveBack(ctx)
 		}
 	}
 }
 
-// idle says whether it is calm and there is memory to give back. What fills
-// little holes between living objects cannot be given back, and is not tried for
-// again before as much has been allocated.
-func (m *memory) idle() bool {
+// giveBack gives memory back if it is calm and enough has been used since the last
+// time.
+func (m *memory) giveBack(ctx context.Context) {
 	goruntime.Read(m.samples)
 	value := func(i int) uint64 { return m.samples[i].Value.Uint64() }
 	allocated, live, held := value(0), value(1), value(2)+value(3)+value(4)
 	calm := allocated-m.allocated < calmBytes
 	m.allocated = allocated
-	if !calm || held < live+worthwhile || allocated-m.returned < held-live {
-		return false
+	if !calm || allocated-m.returned < worthwhile {
+		return
 	}
 	m.returned = allocated
-	return true
+	if err := m.shrink(ctx); err != nil {
+		m.log.Warn("shrink the ledger's caches", "err", err)
+	}
+	if held > live+live/4 { // or collecting costs more than it brings
+		debug.FreeOSMemory()
+	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // A tellTale brings what was shown to clients into the ledger, for the orders'
-// timelines, once a second: it must not cost a commit per client.
+// timelines, twice a second: it must not cost a commit per client.
 type tellTale struct {
 	ledger  *order.Ledger
 	dropped func()
@@ -18,7 +18,7 @@ type tellTale struct {
 }
 
 func newTellTale(ledger *order.Ledger, dropped func(), log *slog.Logger) *tellTale {
-	return &tellTale{ledger: ledger, dropped: dropped, log: log, told: make(chan order.Told, 1<<14)}
+	return &tellTale{ledger: ledger, dropped: dropped, log: log, told: make(chan order.Told, 1<<13)}
 }
 
 // tell never blocks. When the ledger is too slow, timelines have holes, and a
@@ -33,7 +33,7 @@ func (t *tellTale) tell(told order.Told) {
 
 // run writes until ctx ends, and then what is left.
 func (t *tellTale) run(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(time.Second / 2)
 	defer tick.Stop()
 	for {
 		select {

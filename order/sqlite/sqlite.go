@@ -161,7 +161,7 @@ func (s *Store) start(ctx context.Context, path string, opts Options) (err error
 		return errors.Join(fault(err), conn.Close())
 	}
 	s.epoch = w.epoch
-	if s.read, err = pool(path, readers, busyTimeout, "&_query_only=1"); err == nil {
+	if s.read, err = pool(path, readers, busyTimeout, "&_query_only=1&_pragma=cache_size(-512)"); err == nil {
 		err = prepareAll(ctx, s.read, s.reads.queries())
 	}
 	if err == nil {
@@ -261,7 +261,7 @@ func configure(ctx context.Context, conn *sql.Conn, opts Options) error {
 		{"foreign_keys", "0"},
 		{"wal_autocheckpoint", "64000"},    // pages: 256 MB, if the folder does not keep up
 		{"journal_size_limit", "67108864"}, // what a log keeps that grew under a long read
-		{"cache_size", "-16384"},           // KiB
+		{"cache_size", "-8192"},            // KiB, of which it takes twice as much
 	} {
 		if _, err := conn.ExecContext(ctx, "PRAGMA "+p.name+"="+p.value); err != nil {
 			return fmt.Errorf("set %s: %w", p.name, err)

@@ -1,0 +1,44 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// Shrink gives back the memory of pages that are cached: SQLite keeps all that it
+// has ever had. It waits for the transaction that is under way, and is for calm
+// times, since what is read next is read from the file again.
+func (s *Store) Shrink(ctx context.Context) error {
+	const shrink = "PRAGMA shrink_memory"
+	var errs []error
+	for _, pool := range []struct {
+		db    *sql.DB
+		conns int
+	}{{s.read, readers}, {s.folder.db, 1}} {
+		var conns []*sql.Conn // all at once, or one would be shrunk again and again
+		for range pool.conns {
+			conn, err := pool.db.Conn(ctx)
+			if err != nil {
+				errs = append(errs, err)
+				break
+			}
+			conns = append(conns, conn)
+		}
+		for _, conn := range conns {
+			_, err := conn.ExecContext(ctx, shrink)
+			errs = append(errs, err, conn.Close())
+		}
+	}
+	select {
+	case w, ok := <-s.writer:
+		if ok {
+			_, err := w.conn.ExecContext(ctx, shrink)
+			errs = append(errs, err)
+			s.writer <- w
+		}
+	case <-ctx.Done():
+		errs = append(errs, context.Cause(ctx))
+	}
+	return errors.Join(errs...)
+}

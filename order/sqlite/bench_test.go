@@ -70,24 +70,30 @@ func updateBatch(b *testing.B, store *sqlite.Store, n, size int) {
 	}
 }
 
-// BenchmarkStates reads as many orders at once as a storm of newcomers asks
-// for. An operation is one order.
+// BenchmarkStates reads 1,000 orders at once, as a storm of newcomers does: such
+// as were paid, and such as nothing was heard of yet. An operation is one order.
 func BenchmarkStates(b *testing.B) {
 	store, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "paybell.db"), sqlite.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer store.Close()
-	const orders = 128
-	updateBatch(b, store, 0, 2*orders)
-	names := make([]string, orders)
-	for i := range names {
-		names[i] = fmt.Sprintf("A%09d", i)
+	const orders = 1000
+	for n := 0; n < 20*orders; n += 2 * orders {
+		updateBatch(b, store, n, 2*orders)
 	}
-	b.ReportAllocs()
-	for n := 0; n < b.N; n += orders {
-		if _, err := store.States(b.Context(), names); err != nil {
-			b.Fatal(err)
-		}
+	for _, bench := range []struct{ name, form string }{{"paid", "A%09d"}, {"unknown", "B%09d"}} {
+		b.Run(bench.name, func(b *testing.B) {
+			names := make([]string, orders)
+			for i := range names {
+				names[i] = fmt.Sprintf(bench.form, i)
+			}
+			b.ReportAllocs()
+			for n := 0; n < b.N; n += orders {
+				if _, err := store.States(b.Context(), names); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

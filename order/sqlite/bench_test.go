@@ -10,10 +10,10 @@ import (
 	"github.com/paybell/paybell/order/sqlite"
 )
 
-// BenchmarkUpdate is one transaction of the ledger's kind with 1, 16 and 128
+// BenchmarkCommit is one transaction of the ledger's kind with 1, 16 and 128
 // callbacks, each about an order of its own that has one event already. An
 // operation is one callback.
-func BenchmarkUpdate(b *testing.B) {
+func BenchmarkCommit(b *testing.B) {
 	for _, size := range []int{1, 16, 128} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			store, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "paybell.db"), sqlite.Options{})

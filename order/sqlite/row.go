@@ -86,8 +86,9 @@ func appendNumbers(b []byte, list []int64) []byte {
 
 // readNumbers reads what appendNumbers wrote.
 func readNumbers(stored string) (list []int64, err error) {
-	inner, ok := strings.CutPrefix(stored, "[")
-	if inner, ok = strings.CutSuffix(inner, "]"); !ok {
+	inner, begun := strings.CutPrefix(stored, "[")
+	inner, ended := strings.CutSuffix(inner, "]")
+	if !begun || !ended {
 		return nil, fmt.Errorf("%w: stored list of events", order.ErrBroken)
 	}
 	for inner != "" {

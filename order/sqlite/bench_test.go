@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -49,11 +50,12 @@ func updateBatch(b *testing.B, store *sqlite.Store, n, size int) {
 	}
 	slices.Sort(orders)
 	distinct := slices.Compact(orders)
-	err := store.Update(b.Context(), func(tx order.Tx) error {
-		if err := tx.Insert(b.Context(), deliveries); err != nil {
+	ctx := context.WithoutCancel(b.Context()) // as the ledger's is
+	err := store.Update(ctx, func(tx order.Tx) error {
+		if err := tx.Insert(ctx, deliveries); err != nil {
 			return err
 		}
-		records, err := tx.Load(b.Context(), distinct)
+		records, err := tx.Load(ctx, distinct)
 		if err != nil {
 			return err
 		}
@@ -62,7 +64,7 @@ func updateBatch(b *testing.B, store *sqlite.Store, n, size int) {
 			r.State.Status, r.State.Paid, r.State.Currency = order.Paid, 9900, "EUR"
 			r.Changed = true
 		}
-		return tx.Save(b.Context(), records)
+		return tx.Save(ctx, records)
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -160,6 +160,7 @@ func (c *commit) fold(ctx context.Context, tx Tx, touched []string) error {
 	if err := tx.Save(ctx, loaded); err != nil {
 		return err
 	}
+	c.changes = make([]Change, 0, len(loaded))
 	for _, r := range loaded {
 		if r.Changed {
 			c.changes = append(c.changes, r.Change)

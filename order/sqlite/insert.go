@@ -56,9 +56,11 @@ func (t *tx) insertOne(ctx context.Context, callback int64, d *order.Delivery, i
 	}
 	if fresh == 0 {
 		if e.Order == "" && e.Payment != "" {
-			if e.Order, err = t.ownerOf(ctx, e); err != nil {
+			owner, err := t.claimOn(ctx, e)
+			if err != nil {
 				return err
 			}
+			e.Order = owner.order
 		}
 		_, err := t.repeatEvent.ExecContext(ctx, callback, i, e.Source, e.ID)
 		return err
@@ -93,28 +95,40 @@ func (t *tx) join(ctx context.Context, d *order.Delivery, e *order.Event) error 
 	if err != nil || first > 0 {
 		return err
 	}
-	owner, err := t.ownerOf(ctx, e)
+	was, err := t.claimOn(ctx, e)
 	if err != nil {
 		return err
 	}
 	if e.Order == "" {
-		e.Order = owner
+		e.Order = was.order
 		return nil
 	}
-	claimed, err := affected(t.claimPayment.ExecContext(ctx, e.Source, e.Payment, e.Order, e.At.UnixMicro(), e.ID))
-	if err != nil || claimed == 0 || owner == e.Order {
+	now := claim{e.Order, e.At.UnixMicro(), e.ID}
+	if was.order != "" && !now.before(was) {
+		return nil
+	}
+	if _, err := t.claimPayment.ExecContext(ctx, now.order, now.at, now.id, e.Source, e.Payment); err != nil || was.order == now.order {
 		return err
 	}
-	return t.moveUnnamed(ctx, d, e, owner)
+	return t.moveUnnamed(ctx, d, e, was.order)
 }
 
-// ownerOf returns the order to which the payment of e belongs, or "".
-func (t *tx) ownerOf(ctx context.Context, e *order.Event) (owner string, err error) {
-	err = t.owner.QueryRowContext(ctx, e.Source, e.Payment).Scan(&owner)
+// A claim says whose a payment is, and by which event.
+type claim struct {
+	order string // "": nobody's
+	at    int64  // in microseconds
+	id    string
+}
+
+func (c claim) before(d claim) bool { return c.at < d.at || c.at == d.at && c.id < d.id }
+
+// claimOn returns the claim that stands on the payment of e.
+func (t *tx) claimOn(ctx context.Context, e *order.Event) (c claim, err error) {
+	err = t.owner.QueryRowContext(ctx, e.Source, e.Payment).Scan(&c.order, &c.at, &c.id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+		return claim{}, nil
 	}
-	return owner, err
+	return c, err
 }
 
 // moveUnnamed moves those events of a payment that named no order to the one

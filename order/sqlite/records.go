@@ -52,12 +52,14 @@ func (t *tx) readRows(ctx context.Context, records []*order.Record) error {
 			return err
 		}
 		r := records[i]
-		t.rows[r.Order], r.DueAt = found, fromMicros(due)
+		r.DueAt = fromMicros(due)
 		if terms.Valid {
 			if err := json.Unmarshal([]byte(terms.String), &r.Terms); err != nil {
 				return fmt.Errorf("%w: stored terms: %w", order.ErrBroken, err)
 			}
+			found.terms, found.text = r.Terms, terms.String
 		}
+		t.rows[r.Order] = found
 		if version > 0 {
 			r.State, err = readState(state.String, t.epoch)
 		}
@@ -171,13 +173,9 @@ func (t *tx) saveOne(ctx context.Context, shard int, r *order.Record) error {
 	was := t.rows[r.Order]
 	t.text = appendNumbers(t.text[:0], was.events)
 	events := string(t.text)
-	var terms any
-	if r.Terms != (order.Terms{}) {
-		b, err := json.Marshal(r.Terms)
-		if err != nil {
-			return err
-		}
-		terms = string(b)
+	terms, err := was.storedTerms(r.Terms)
+	if err != nil {
+		return err
 	}
 	if !r.Changed {
 		_, err := t.saveTerms.ExecContext(ctx, r.Order, shard, events, terms, micros(r.DueAt))

@@ -53,8 +53,23 @@ func readState(stored, epoch string) (order.State, error) {
 
 // A row is what an order's row holds besides what its record has.
 type row struct {
-	seq    int64   // of its newest change, 0 for none
-	events []int64 // the numbers of those that count for it
+	seq    int64       // of its newest change, 0 for none
+	events []int64     // the numbers of those that count for it
+	terms  order.Terms // as they were read from text
+	text   any         // nil for none
+}
+
+// storedTerms is how terms are stored. They seldom change, and what has not is
+// stored as it was.
+func (r row) storedTerms(terms order.Terms) (any, error) {
+	if terms == r.terms {
+		return r.text, nil
+	}
+	if terms == (order.Terms{}) {
+		return nil, nil
+	}
+	text, err := json.Marshal(terms)
+	return string(text), err
 }
 
 // appendNumbers appends a list of events as it is stored.
@@ -71,8 +86,9 @@ func appendNumbers(b []byte, list []int64) []byte {
 
 // readNumbers reads what appendNumbers wrote.
 func readNumbers(stored string) (list []int64, err error) {
-	inner, ok := strings.CutPrefix(stored, "[")
-	if inner, ok = strings.CutSuffix(inner, "]"); !ok {
+	inner, begun := strings.CutPrefix(stored, "[")
+	inner, ended := strings.CutSuffix(inner, "]")
+	if !begun || !ended {
 		return nil, fmt.Errorf("%w: stored list of events", order.ErrBroken)
 	}
 	for inner != "" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/order/ordertest"
 	"github.com/paybell/paybell/order/sqlite"
 )
@@ -38,6 +39,39 @@ func TestSuite(t *testing.T) {
 			return store
 		}
 	})
+}
+
+// TestEventsCountWhoeverSavesTheirOrder: the list of an order's events is
+// written with its row, also when the transaction has no other reason to.
+func TestEventsCountWhoeverSavesTheirOrder(t *testing.T) {
+	store := open(t, filepath.Join(t.TempDir(), "paybell.db"))
+	record(t, store, "e1")
+	late := order.Event{Source: "shop", ID: "e2", Order: "A1", Payment: "p1", Kind: order.KindNote}
+	var loaded []*order.Record
+	for _, call := range []func(order.Tx) error{
+		func(tx order.Tx) error {
+			return tx.Insert(t.Context(), []*order.Delivery{{Callback: order.Callback{Source: "shop"}, Events: []order.Event{late}}})
+		},
+		func(tx order.Tx) error {
+			r := &order.Record{Order: "A1", State: order.State{Order: "A1", Version: 2}, Changed: true}
+			return tx.Save(t.Context(), []*order.Record{r}) // without having loaded it
+		},
+		func(tx order.Tx) (err error) {
+			loaded, err = tx.Load(t.Context(), []string{"A1"})
+			return err
+		},
+	} {
+		if err := store.Update(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := loaded[0]; len(r.Events) != 2 || r.State.Version != 2 {
+		t.Errorf("the order has %d events and version %d", len(r.Events), r.State.Version)
+	}
+	timeline, err := store.Timeline(t.Context(), "A1")
+	if err != nil || len(timeline.Callbacks) != 2 || len(timeline.Changes) != 2 {
+		t.Errorf("the timeline is %+v, %v", timeline, err)
+	}
 }
 
 // TestBodiesAreKept in the ledger, where no read of it costs their size.

@@ -52,11 +52,10 @@ func (w *writer) queries() map[**sql.Stmt]string {
 		&w.insertEvent: `INSERT INTO events (n, source, id, callback, place, order_id, payment, ref, kind, status,
 			amount, currency, method, reason, action_url, at, livemode, type)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		&w.repeatEvent: `INSERT INTO repeats (event, callback, place) SELECT n, ?, ? FROM events WHERE source = ? AND id = ?`,
-		&w.nameFirst:   `INSERT INTO payments (source, payment, order_id, at, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		&w.owner:       `SELECT order_id FROM payments WHERE source = ? AND payment = ?`,
-		&w.claimPayment: `UPDATE payments SET order_id = ?3, at = ?4, id = ?5
-			WHERE source = ?1 AND payment = ?2 AND (order_id = '' OR (?4, ?5) < (at, id))`,
+		&w.repeatEvent:  `INSERT INTO repeats (event, callback, place) SELECT n, ?, ? FROM events WHERE source = ? AND id = ?`,
+		&w.nameFirst:    `INSERT INTO payments (source, payment, order_id, at, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		&w.owner:        `SELECT order_id, at, id FROM payments WHERE source = ? AND payment = ?`,
+		&w.claimPayment: `UPDATE payments SET order_id = ?, at = ?, id = ? WHERE source = ? AND payment = ?`,
 		&w.unnamed: `SELECT n FROM events INDEXED BY events_unnamed
 			WHERE source = ? AND payment = ? AND order_id = '' AND payment <> ''`,
 

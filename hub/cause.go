@@ -13,6 +13,16 @@ type cause struct {
 	reason string // of the close frame
 	retry  time.Duration
 	answer *problem.Problem // where the client has heard nothing yet and can be answered so
+	last   []byte           // frames that end with the close frame, where the library has made one
+}
+
+// after is a cause of which the library has told the client in frames of its own.
+func (c cause) after(frames []byte) cause {
+	c.last = frames
+	if c.code == 0 {
+		c.code = closeNormal
+	}
+	return c
 }
 
 // farewell says whether a WebSocket's client is told when to come again.
@@ -20,6 +30,7 @@ func (c cause) farewell() bool { return c.code == closeGoingAway || c.code == cl
 
 // Codes of RFC 6455, section 7.4.1.
 const (
+	closeNormal      = 1000
 	closeGoingAway   = 1001
 	closeProtocol    = 1002
 	closeInvalidData = 1007

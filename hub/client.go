@@ -18,7 +18,8 @@ const (
 )
 
 // A carrier takes messages to one client over one transport. Its methods are
-// called by one goroutine at a time.
+// called by one goroutine at a time, but for a close without a code of one that
+// lingers, or is parked.
 type carrier interface {
 	// send writes messages, within the write timeout. After an error nothing
 	// more is sent. A parked carrier does not wait, and returns park.ErrFull when
@@ -56,14 +57,10 @@ type client struct {
 	ping      bool // a heartbeat is due
 	expiring  bool // the token's coming end is due to be told
 	warned    bool // … and was told of this token
+	silent    bool // the client has closed its side: nothing more will be heard
 	left      bool // leave has taken the watchers
+	lingers   bool // … and the carrier has said the last word
 	forgotten bool
-}
-
-// A blockade is what a full carrier still has to send.
-type blockade struct {
-	batch []outgoing
-	since time.Duration // in the hub's time
 }
 
 // open registers a connection, before it watches anything. A grant without an
@@ -180,7 +177,7 @@ func (c *client) flush() {
 		case err == nil:
 			c.sent(batch)
 		case !errors.Is(err, park.ErrFull):
-			c.fail(time.Since(began))
+			c.fail(err, time.Since(began))
 		case c.block(batch):
 			return
 		}
@@ -223,49 +220,10 @@ func (c *client) take() ([]outgoing, *cause) {
 	return batch, c.ending
 }
 
-// block remembers what a full carrier has still to send. It reports false when
-// the carrier is empty again by now.
-func (c *client) block(batch []outgoing) bool {
-	c.mu.Lock()
-	c.blocked = &blockade{batch: batch, since: c.hub.now()}
-	cut := c.ending != nil && c.ending.code == 0
-	c.mu.Unlock()
-	c.hub.wheel.schedule(c, time.Now())
-	if cut {
-		return c.unblock() == nil
-	}
-	if c.carrier.(parkedCarrier).full() {
-		return true
-	}
-	was := c.unblock()
-	if was != nil {
-		c.sent(was.batch)
-	}
-	return was == nil
-}
-
-// unblock ends a blockade, if there is one, and returns what it was. Whoever ends
-// it goes on with the writing.
-func (c *client) unblock() *blockade {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	was := c.blocked
-	c.blocked = nil
-	return was
-}
-
-// drained is called when a full carrier has sent everything.
-func (c *client) drained() {
-	if was := c.unblock(); was != nil {
-		c.sent(was.batch)
-		c.hub.writers.push(c)
-	}
-}
-
 // fail cuts the connection off because it did not take what was written.
-func (c *client) fail(took time.Duration) {
+func (c *client) fail(err error, took time.Duration) {
 	why := causeGone
-	if took >= c.hub.opts.WriteTimeout {
+	if took >= c.hub.opts.WriteTimeout || errors.Is(err, park.ErrOverflow) {
 		why = causeSlow
 	}
 	c.mu.Lock()
@@ -324,11 +282,22 @@ func (c *client) leave(why cause) {
 	for w := first; w != nil; w = w.sibling {
 		c.hub.unregister(w)
 	}
-	if c.carrier.close(why) {
-		c.owe(closeTime, &causeCut)
-	} else {
+	switch lingers := c.carrier.close(why); {
+	case !lingers:
 		c.forget()
+	case c.linger(): // it has gone first
+		c.cut()
+	default:
+		c.owe(closeTime, &causeCut)
 	}
+}
+
+// linger begins to wait for the client to go, and says whether it has gone.
+func (c *client) linger() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lingers = true
+	return c.silent
 }
 
 // closeTime is how long a client may take to go once it was told to.
@@ -336,9 +305,14 @@ const closeTime = 5 * time.Second
 
 // hungUp is called when the client has closed its side, or its connection broke.
 func (c *client) hungUp() {
-	if c.hasLeft() {
+	c.mu.Lock()
+	c.silent = true
+	left, lingers := c.left, c.lingers
+	c.mu.Unlock()
+	switch {
+	case lingers:
 		c.cut()
-	} else {
+	case !left: // else it is just being told, and leave sees that it has gone
 		c.end(causeGone)
 	}
 }
@@ -352,14 +326,14 @@ func (c *client) cut() {
 // forget takes the client out of everything.
 func (c *client) forget() {
 	c.mu.Lock()
-	again, why := c.forgotten, c.ending.name
-	c.forgotten = true
+	again, why, one := c.forgotten, c.ending.name, c.seat
+	c.forgotten, c.seat = true, seat{}
 	c.mu.Unlock()
 	if again {
 		return
 	}
 	c.hub.wheel.cancel(c)
-	c.hub.seats.leave(c.seat)
+	c.hub.seats.leave(one)
 	c.hub.opts.Observer.Closed(c.transport, why)
 	c.hub.add(-1)
 	if c.gone != nil {

@@ -94,6 +94,7 @@ func (h *Hub) seat(r *http.Request, token string) (seat, *refusal) {
 		connectionOf(r).Seated()
 		if why = h.gate.enter(r.Context()); why != nil {
 			h.unseat(r, one)
+			one = seat{}
 		}
 	}
 	if why != nil {

@@ -88,8 +88,8 @@ type Options struct {
 const warning = 30 * time.Second
 
 // A Hub holds the watchers of one node. Of its locks, a shard of the index and
-// the wheel's are taken before a client's, never after it; the writers' and the
-// hub's own are taken last.
+// the wheel's are taken before a client's, never after it; the seats', the
+// writers' and the hub's own are taken last.
 type Hub struct {
 	authorize Authorize
 	snapshots snapshots

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 
@@ -48,7 +49,8 @@ func (p *parked) write(encode func(b []byte) []byte) error {
 // first: if it is just saying something, a connection that is closed at once is
 // reset, and the words are lost.
 func (p *parked) finish(encode func(b []byte) []byte) (lingers bool) {
-	if p.write(encode) == nil && p.conn.CloseWrite() == nil {
+	err := p.write(encode)
+	if (err == nil || errors.Is(err, park.ErrFull)) && p.conn.CloseWrite() == nil {
 		return true
 	}
 	p.conn.Close()

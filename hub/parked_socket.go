@@ -14,7 +14,6 @@ type parkedSocket struct {
 	parked
 	asked []string // the orders that the address names; none: all of the token
 	heard []byte   // the beginning of a message
-	said  bool     // the close frame was sent
 }
 
 // parkSocket parks the connection of a handshake. why is what ends it at once.
@@ -61,14 +60,14 @@ func (s *parkedSocket) Heard(data []byte, err error) bool {
 	limit := s.client.hub.opts.Limits.MessageBytes
 	p := sortFrames(append(s.heard, data...), limit)
 	s.heard = p.rest
-	s.client.owesNot(&causeSlow)
-	switch {
-	case p.tooBig || len(p.rest) > maxFraming*limit:
+	if p.tooBig || len(p.rest) > maxFraming*limit {
 		s.client.end(causeTooBig)
 		return true
-	case len(p.rest) > 0:
-		s.client.owe(s.client.hub.messageTime, &causeSlow)
 	}
+	if len(p.message) > 0 || len(p.rest) == 0 {
+		s.client.owesNot(&causeSlow)
+	}
+	s.oweRest()
 	frames := slices.Concat(p.control, p.message, p.broken)
 	if len(p.message) == 0 {
 		s.answer(frames)
@@ -76,9 +75,17 @@ func (s *parkedSocket) Heard(data []byte, err error) bool {
 	}
 	go func() {
 		s.answer(frames)
+		s.oweRest() // the token that was owed may have come
 		s.listen()
 	}()
 	return false
+}
+
+// oweRest gives a client its time for the message that it has begun.
+func (s *parkedSocket) oweRest() {
+	if len(s.heard) > 0 {
+		s.client.owe(s.client.hub.messageTime, &causeSlow)
+	}
 }
 
 // answer lets the library read whole frames, and sends what it answers.
@@ -89,11 +96,14 @@ func (s *parkedSocket) answer(frames []byte) {
 	reply, closed, why := converse(frames, s.client.hub.opts.Limits.MessageBytes, func(kind websocket.MessageType, data []byte) *cause {
 		return s.client.hear(s.asked, kind, data)
 	})
+	if closed { // with the last word, after which nothing is sent
+		s.client.end(why.after(reply))
+		return
+	}
 	if len(reply) > 0 && errors.Is(s.conn.Write(reply), park.ErrOverflow) {
 		why = &causeSlow // it asks and asks, and does not read
 	}
 	if why != nil {
-		s.said = closed
 		s.client.end(*why)
 	}
 }
@@ -115,11 +125,11 @@ func (s *parkedSocket) close(why cause) bool {
 		return false
 	}
 	return s.finish(func(b []byte) []byte {
+		if why.last != nil {
+			return append(b, why.last...)
+		}
 		if why.farewell() {
 			b = appendFrame(b, opText, why.appendSocket(nil))
-		}
-		if s.said {
-			return b
 		}
 		return appendClose(b, why.code, why.reason)
 	})

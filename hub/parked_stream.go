@@ -40,10 +40,14 @@ func (h *Hub) parkStream(w http.ResponseWriter, r *http.Request, grant Grant, or
 // Heard notices the end. A client that pipelines, or just talks, is not listened
 // to: HTTP has no answer before the end of the stream.
 func (s *parkedStream) Heard(data []byte, err error) bool {
-	if s.noise += len(data); err != nil || s.noise > maxNoise {
+	if err != nil {
 		s.client.hungUp()
+		return false
 	}
-	return s.noise <= maxNoise
+	if s.noise += len(data); s.noise > maxNoise {
+		s.client.end(causeNoise)
+	}
+	return true
 }
 
 func (s *parkedStream) send(batch []outgoing) error {

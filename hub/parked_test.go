@@ -385,3 +385,21 @@ func FuzzSortFrames(f *testing.F) {
 		converse(frames, limit, func(kind websocket.MessageType, data []byte) *cause { return nil })
 	})
 }
+
+// A client that is being told why it is sent away, and has closed its side
+// meanwhile, is not waited for.
+func TestClientThatHasGoneFirstDoesNotLinger(t *testing.T) {
+	n := startParked(t, Options{})
+	began := time.Now()
+	for range 20 {
+		s := rawWatch(n, "o")
+		s.put(frame(opBinary, true, "x"))
+		s.Conn.(*net.TCPConn).CloseWrite()
+		s.wantClose(4400)
+		n.wantEmpty()
+		s.Close()
+	}
+	if took := time.Since(began); took > 15*closeTime {
+		t.Errorf("20 clients took %v", took)
+	}
+}

@@ -41,8 +41,8 @@ func (c *client) due(now time.Time) time.Time {
 		next = now.Add(beat / 2)
 	}
 	sooner := func(at time.Time) {
-		if at.After(now) && at.Before(next) {
-			next = at
+		if at.Before(next) {
+			next = at // perhaps past already, and then at once
 		}
 	}
 	if c.overdue != nil {
@@ -55,11 +55,10 @@ func (c *client) due(now time.Time) time.Time {
 		return next
 	}
 	ends := time.Unix(0, c.expires)
-	sooner(ends.Add(-warning))
-	sooner(ends)
-	if !c.warned && !ends.Add(-warning).After(now) {
-		next = now // joined with little time left
+	if !c.warned {
+		sooner(ends.Add(-warning))
 	}
+	sooner(ends)
 	return next
 }
 

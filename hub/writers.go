@@ -48,11 +48,13 @@ func (w *writers) take(clients []*client) int {
 	n := copy(clients, w.queue[w.first:])
 	clear(w.queue[w.first : w.first+n])
 	w.first += n
-	if w.first == len(w.queue) {
-		w.queue, w.first = w.queue[:0], 0
-		if cap(w.queue) > 1024 { // after a storm
-			w.queue = nil
-		}
+	switch waiting := len(w.queue) - w.first; {
+	case waiting == 0 && cap(w.queue) > 1024: // after a storm
+		w.queue, w.first = nil, 0
+	case w.first > waiting:
+		copy(w.queue, w.queue[w.first:])
+		clear(w.queue[waiting:])
+		w.queue, w.first = w.queue[:waiting], 0
 	}
 	if n == 0 {
 		w.busy--

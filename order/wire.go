@@ -78,7 +78,7 @@ func (r *reader) text(name string) string {
 	return ""
 }
 
-// number reads a whole number that is not negative, in at most 18 digits.
+// number reads a whole number that is not negative.
 func (r *reader) number(name string) int64 {
 	r.take(name)
 	digits := 0
@@ -103,10 +103,12 @@ func (r *reader) flag(name string) bool {
 
 func (r *reader) time(name string) time.Time {
 	const form = "2006-01-02T15:04:05.000Z"
-	text := r.text(name)
-	if text == "" {
+	r.take(name)
+	if rest, null := strings.CutPrefix(r.rest, "null"); null {
+		r.rest = rest
 		return time.Time{}
 	}
+	text := r.text("")
 	t, err := time.Parse(time.RFC3339Nano, text)
 	r.other = r.other || err != nil || len(text) != len(form) || text[len(text)-1] != 'Z'
 	return t

@@ -116,14 +116,15 @@ type Conn struct {
 	added     bool // it is in the epoll set
 	listening bool
 	ended     bool // the owner was told
+	finishing bool // nothing follows the rest
 }
 
 const closed = -1
 
 // Park takes a connection over from Go: it keeps the descriptor and closes conn,
 // which frees what Go's poller holds of it. c is where the connection will live,
-// in a struct of its owner's. Nothing is heard before Listen. After an error conn
-// is as it was.
+// in a struct of its owner's. The owner is told of nothing before Listen. After an
+// error conn is as it was.
 func (l *Lot) Park(c *Conn, conn net.Conn, owner Owner) error {
 	source, ok := conn.(syscall.Conn)
 	if !ok {
@@ -288,6 +289,9 @@ func (c *Conn) drain() (empty bool, err error) {
 		return false, nil
 	}
 	c.rest = nil // and its memory
+	if c.finishing {
+		return true, unix.Shutdown(int(c.fd), unix.SHUT_WR)
+	}
 	return true, nil
 }
 
@@ -313,8 +317,10 @@ func (c *Conn) Write(b []byte) error {
 		return nil
 	}
 	c.rest = append(c.rest, b[n:]...)
-	if err := c.armLocked(); err != nil {
-		return err
+	if c.added { // else Listen waits for it too
+		if err := c.armLocked(); err != nil {
+			return err
+		}
 	}
 	return ErrFull
 }
@@ -342,12 +348,17 @@ func (c *Conn) sendLocked(b []byte) (int, error) {
 	}
 }
 
-// CloseWrite tells the client that nothing follows. What it still says is heard.
+// CloseWrite tells the client that nothing follows what was written. What it still
+// says is heard.
 func (c *Conn) CloseWrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.fd == closed {
+	switch {
+	case c.fd == closed:
 		return ErrClosed
+	case len(c.rest) > 0:
+		c.finishing = true
+		return nil
 	}
 	return unix.Shutdown(int(c.fd), unix.SHUT_WR)
 }

@@ -234,11 +234,19 @@ func TestHangUpIsToldOnce(t *testing.T) {
 	for name, prepare := range map[string]func(*testing.T, *guest){
 		"listening": func(t *testing.T, g *guest) { listen(t, g) },
 		"full":      func(t *testing.T, g *guest) { listen(t, g); fill(t, g) },
-		"deaf":      func(t *testing.T, g *guest) { fill(t, g) },
+		"deaf": func(t *testing.T, g *guest) {
+			g.deaf = true
+			listen(t, g)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, g := visit(t, open(t))
 			prepare(t, g)
+			if g.deaf {
+				client.Write([]byte("x"))
+				g.sees(t, "what it hears last", func() bool { return len(g.heard) == 1 })
+				fill(t, g)
+			}
 			client.SetLinger(0)
 			client.Close()
 			g.sees(t, "the end", func() bool { return g.err != nil })

@@ -39,7 +39,7 @@ func (f *folder) stop() {
 // is copied can the next commit begin the log anew.
 func (f *folder) fold(s *Store) {
 	for range 2 {
-		f.checkpoint() // an error comes again below
+		f.checkpoint() // after an error the pages are not counted as copied, and are copied again below
 	}
 	w, ok := <-s.writer
 	if !ok {

@@ -4,12 +4,28 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 )
 
+// shrinkTime is how long Shrink waits for connections that are in use. Meanwhile
+// it holds on to the others, and readers wait.
+const shrinkTime = 50 * time.Millisecond
+
 // Shrink gives back the memory of pages that are cached: SQLite keeps all that it
-// has ever had. It waits for the transaction that is under way, and is for calm
-// times, since what is read next is read from the file again.
+// has ever had. It is for calm times, since what is read next is read from the file
+// again. Where a connection is in use for longer than a moment, it leaves caches as
+// they are.
 func (s *Store) Shrink(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shrinkTime)
+	defer cancel()
+	err := s.shrink(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+func (s *Store) shrink(ctx context.Context) error {
 	const shrink = "PRAGMA shrink_memory"
 	var errs []error
 	for _, pool := range []struct {
@@ -21,7 +37,7 @@ func (s *Store) Shrink(ctx context.Context) error {
 			conn, err := pool.db.Conn(ctx)
 			if err != nil {
 				errs = append(errs, err)
-				break
+				break // those that there are will do
 			}
 			conns = append(conns, conn)
 		}

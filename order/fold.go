@@ -22,25 +22,28 @@ var paymentRank = map[Status]int{
 // of another currency or mode than the order's never counts; it calls for a
 // review where the order is not settled without it.
 func Fold(id string, terms Terms, events []Event) State {
-	events = canonical(events)
+	sorted := canonical(events)
 	f := folding{terms: terms, payments: map[string]*payment{}, disputes: map[[2]string]Status{}}
-	f.currency, f.live = frame(terms, events)
-	for _, e := range events {
+	f.currency, f.live = frame(terms, sorted)
+	for _, e := range sorted {
 		f.add(e)
 	}
 	return f.state(id)
 }
 
 // canonical sorts events by what they say and drops repetitions.
-func canonical(events []Event) []Event {
-	sorted := slices.Clone(events)
+func canonical(events []Event) []*Event {
+	sorted := make([]*Event, len(events))
+	for i := range events {
+		sorted[i] = &events[i]
+	}
 	slices.SortFunc(sorted, compare)
-	return slices.CompactFunc(sorted, func(a, b Event) bool { return a.Source == b.Source && a.ID == b.ID })
+	return slices.CompactFunc(sorted, func(a, b *Event) bool { return a.Source == b.Source && a.ID == b.ID })
 }
 
 // compare is the canonical order: by the provider's time, then by how far the
 // step goes, then by name.
-func compare(a, b Event) int {
+func compare(a, b *Event) int {
 	return cmp.Or(
 		a.At.Compare(b.At),
 		cmp.Compare(paymentRank[a.Status], paymentRank[b.Status]),
@@ -52,7 +55,7 @@ func compare(a, b Event) int {
 // frame says in which currency and mode the order is. What the merchant
 // registered decides; else the first money that came does, and any live event
 // makes the order live.
-func frame(terms Terms, events []Event) (currency string, live bool) {
+func frame(terms Terms, events []*Event) (currency string, live bool) {
 	currency, live = terms.Currency, terms.Mode != Test
 	if terms.Mode == "" {
 		test := false
@@ -64,9 +67,9 @@ func frame(terms Terms, events []Event) (currency string, live bool) {
 		}
 		live = live || !test
 	}
-	for _, says := range []func(Event) bool{
-		func(e Event) bool { return e.Kind == KindPayment && e.Status == Paid },
-		func(e Event) bool { return e.Kind == KindPayment || e.Kind == KindRefund },
+	for _, says := range []func(*Event) bool{
+		func(e *Event) bool { return e.Kind == KindPayment && e.Status == Paid },
+		func(e *Event) bool { return e.Kind == KindPayment || e.Kind == KindRefund },
 	} {
 		for _, e := range events {
 			if currency == "" && e.Livemode == live && says(e) {
@@ -81,10 +84,10 @@ func frame(terms Terms, events []Event) (currency string, live bool) {
 type payment struct {
 	named          bool // by the provider, so that its refunds are known to be its own
 	paid, refunded total
-	settled        bool  // a paid event was told, whatever its amount
-	whole          bool  // … and one did not say how much: it stands for all
-	open, closed   Event // the step it has come to, and the last canceled or expired
-	last           Event // the last of its paid steps
+	settled        bool   // a paid event was told, whatever its amount
+	whole          bool   // … and one did not say how much: it stands for all
+	open, closed   *Event // the step it has come to, and the last canceled or expired
+	last           *Event // the last of its paid steps
 	method         string
 	amount         int64 // the most that any step named
 }
@@ -149,12 +152,12 @@ type folding struct {
 
 	payments map[string]*payment
 	disputes map[[2]string]Status // by payment and reference
-	withdrew Event                // the last that spoke of the whole order
+	withdrew *Event               // the last that spoke of the whole order
 	misfit   string               // why money that came does not fit, or ""
 }
 
 // add takes in one event, in canonical order.
-func (f *folding) add(e Event) {
+func (f *folding) add(e *Event) {
 	genuine := e.Livemode == f.live
 	fits := e.Currency == "" || e.Currency == f.currency
 	switch e.Kind {
@@ -197,7 +200,7 @@ func (f *folding) strange() {
 // payment finds the attempt that e is about. Sources may tell of the same one,
 // as providers' ids are unique. A source that names no payments has one per
 // order.
-func (f *folding) payment(e Event) *payment {
+func (f *folding) payment(e *Event) *payment {
 	key := e.Payment
 	if key == "" {
 		key = " " + e.Source // no id has a space
@@ -211,14 +214,14 @@ func (f *folding) payment(e Event) *payment {
 }
 
 // dispute takes in a step: what was decided stays so, and lost outweighs won.
-func (f *folding) dispute(e Event) {
+func (f *folding) dispute(e *Event) {
 	key := [2]string{e.Payment, e.Ref}
 	if was := f.disputes[key]; was != Lost && (was != Won || e.Status == Lost) {
 		f.disputes[key] = e.Status
 	}
 }
 
-func (p *payment) step(e Event) {
+func (p *payment) step(e *Event) {
 	if e.Method != "" && (!p.settled || e.Status == Paid) {
 		p.method = e.Method
 	}
@@ -233,13 +236,13 @@ func (p *payment) step(e Event) {
 	case Authorized, Failed:
 		p.open = e
 	default: // what a payment begins with is no news of one that is authorized
-		if p.open.Status != Authorized {
+		if p.open == nil || p.open.Status != Authorized {
 			p.open = e
 		}
 	}
 }
 
-func (p *payment) refund(e Event) {
+func (p *payment) refund(e *Event) {
 	switch e.Status {
 	case Refunded:
 		p.refunded.add(e.Ref, e.Amount)
@@ -261,13 +264,8 @@ func (p *payment) received(expected int64) int64 {
 	return sum
 }
 
-// now is the step that the payment without money has come to.
-func (p *payment) now() Event {
-	if p.closed.Status != "" {
-		return p.closed
-	}
-	return p.open
-}
+// now is the step that the payment without money has come to, or nil.
+func (p *payment) now() *Event { return cmp.Or(p.closed, p.open) }
 
 func (f *folding) state(id string) State {
 	s := State{Order: id, Status: Created, Currency: f.currency, Livemode: f.live}
@@ -277,13 +275,13 @@ func (f *folding) state(id string) State {
 	expected := f.terms.Amount
 	var settled bool
 	var named, back int64
-	var last Event
+	var last *Event
 	for _, p := range f.payments {
 		s.Paid += p.received(expected)
 		s.Refunded += p.refunded.sum()
 		back += p.refunded.told()
 		named = max(named, p.amount)
-		if settled = settled || p.settled; p.settled && (last.ID == "" || compare(p.last, last) > 0) {
+		if settled = settled || p.settled; p.settled && (last == nil || compare(p.last, last) > 0) {
 			last, s.Method = p.last, p.method
 		}
 	}
@@ -327,17 +325,18 @@ func (f *folding) money(s *State, expected int64, settled bool) {
 // waiting says how an order stands for which no money came: by its most
 // promising payment, unless the whole order ended before one was authorized.
 func (f *folding) waiting(s *State) {
-	best, method := Event{}, ""
+	var best *Event
+	method := ""
 	for _, p := range f.payments {
-		if e := p.now(); e.Status != "" && (best.Status == "" || better(e, best)) {
+		if e := p.now(); e != nil && (best == nil || better(e, best)) {
 			best, method = e, p.method
 		}
 	}
-	if f.withdrew.Status != "" && best.Status != Authorized {
+	if f.withdrew != nil && (best == nil || best.Status != Authorized) {
 		s.Status, s.Reason = f.withdrew.Status, f.withdrew.Reason
 		return
 	}
-	if best.Status == "" {
+	if best == nil {
 		return
 	}
 	s.Status, s.Method, s.Reason = best.Status, method, best.Reason
@@ -350,7 +349,7 @@ func (f *folding) waiting(s *State) {
 // that may still succeed.
 var hope = map[Status]int{Expired: 1, Canceled: 2, Failed: 3, Created: 4, Pending: 5, RequiresAction: 5, Authorized: 6}
 
-func better(a, b Event) bool {
+func better(a, b *Event) bool {
 	if hope[a.Status] != hope[b.Status] {
 		return hope[a.Status] > hope[b.Status]
 	}

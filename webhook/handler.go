@@ -290,16 +290,17 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, problem.Problem, bool
 	if err == nil {
 		err = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}
+	if err == nil && int64(body.Len()) == r.ContentLength {
+		return body.Bytes(), problem.Problem{}, true
+	}
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, tooLarge, false
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return nil, tooSlow, false
-	case err != nil || int64(body.Len()) != r.ContentLength:
-		return nil, brokenOff, false
 	}
-	return body.Bytes(), problem.Problem{}, true
+	return nil, brokenOff, false
 }
 
 // url is the address as the provider called it.

@@ -17,6 +17,7 @@ func (t *tx) Insert(ctx context.Context, deliveries []*order.Delivery) error {
 			return err
 		}
 		t.first = n + 1
+		t.told = make([]order.Event, 0, len(deliveries)) // most tell one
 		for _, d := range deliveries {
 			id++
 			if err := t.insert(ctx, id, d); err != nil {

@@ -28,6 +28,7 @@ func doorChild(t *testing.T) {
 	c, _ := d.dial("") // what the first connection needs, such as the poller, is open after it
 	d.wantOK(c)
 	c.Close()
+	eventually(t, "it is closed", func() bool { open, _, _ := d.counts(); return open == 0 })
 	limit := syscall.Rlimit{Cur: 60, Max: 60}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)

@@ -28,13 +28,10 @@ func (s *Store) Shrink(ctx context.Context) error {
 func (s *Store) shrink(ctx context.Context) error {
 	const shrink = "PRAGMA shrink_memory"
 	var errs []error
-	for _, pool := range []struct {
-		db    *sql.DB
-		conns int
-	}{{s.read, readers}, {s.folder.db, 1}} {
+	for _, pool := range []*sql.DB{s.read, s.folder.db} {
 		var conns []*sql.Conn // all at once, or one would be shrunk again and again
-		for range pool.conns {
-			conn, err := pool.db.Conn(ctx)
+		for range pool.Stats().OpenConnections {
+			conn, err := pool.Conn(ctx)
 			if err != nil {
 				errs = append(errs, err)
 				break // those that there are will do

@@ -75,7 +75,7 @@ func (b *bed) idle(ctx context.Context, key, name string) error {
 		return err
 	}
 	b.hangUp()
-	if err := b.run(ctx, t.settle(), nil); err != nil {
+	if err := b.run(ctx, t.rest(), nil); err != nil {
 		return err
 	}
 	after, err := b.read(ctx, false)
@@ -90,6 +90,7 @@ func (b *bed) idle(ctx context.Context, key, name string) error {
 		return nil
 	}
 	if len(b.server.PIDs) > 0 {
+		t.set(key+"rest", name+": rest before its memory is read", Seconds, t.rest().Seconds())
 		t.set(key+"memory", name+": memory of the server per client", Bytes, float64(waiting.memory-empty.memory)/clients)
 		t.set(key+"memory_after", name+": … after an event for each", Bytes, float64(after.memory-empty.memory)/clients)
 	}
@@ -112,8 +113,10 @@ func (b *bed) warmUp(ctx context.Context) error {
 	if _, err := b.fill(ctx, clients); err != nil {
 		return err
 	}
-	for i := range clients {
-		b.publish(i, 0)
+	if b.trial.subject.Fresh { // or it keeps no states, and has none when they come back
+		for i := range clients {
+			b.publish(i, 0)
+		}
 	}
 	if err := b.rest(ctx); err != nil {
 		return err
@@ -122,8 +125,12 @@ func (b *bed) warmUp(ctx context.Context) error {
 		b.leave(i, false)
 	}
 	b.hangUp()
-	return b.run(ctx, b.trial.settle(), nil)
+	return b.run(ctx, b.trial.rest(), nil)
 }
+
+// rest is how long a server is left alone before its memory is read. It takes some
+// seconds to notice that it is calm, and to give back what it does not need.
+func (t *trial) rest() time.Duration { return t.part(1, 300*time.Millisecond, 10*time.Second) }
 
 // arrive lets all clients in, and the server come to rest.
 func (b *bed) arrive(ctx context.Context, key, name string) error {
@@ -135,5 +142,5 @@ func (b *bed) arrive(ctx context.Context, key, name string) error {
 	}
 	b.since(m).per(b, key, name+": ", "connects", float64(t.Clients))
 	t.set(key+"connects", name+": clients let in", Rate, float64(t.Clients)/took.Seconds())
-	return b.run(ctx, t.settle(), nil)
+	return b.run(ctx, t.rest(), nil)
 }

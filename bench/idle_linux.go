@@ -1,6 +1,9 @@
 package bench
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // idle measures clients that wait, and what it costs to let them in: both
 // transports together, and each alone, so that each has its own figures.

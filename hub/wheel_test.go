@@ -11,9 +11,9 @@ import (
 
 func TestTokensEndWhenTheySay(t *testing.T) {
 	inBubble(t, Options{}, func(t *testing.T, n *node) {
-		began := time.Now()
 		var all sync.WaitGroup
 		for i := range 500 {
+			began := time.Now()
 			life := time.Duration(rand.Int64N(int64(15 * time.Minute)))
 			c, r := n.join(Grant{Orders: []string{fmt.Sprint("o", i)}, Expires: began.Add(life)})
 			all.Go(func() {

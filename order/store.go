@@ -36,10 +36,17 @@ type Store interface {
 
 // A Journal is the store's record of every change, for whoever follows it.
 type Journal interface {
-	// Heads returns the last sequence number of every shard.
-	Heads(ctx context.Context) ([Shards]int64, error)
+	// Heads returns the ledger's epoch and the last sequence number of every
+	// shard, all as they are at one moment after the call began.
+	Heads(ctx context.Context) (Heads, error)
 	// Changes returns up to limit changes of a shard with Seq above after.
 	Changes(ctx context.Context, shard int, after int64, limit int) ([]Change, error)
+}
+
+// Heads are where a ledger's journals end.
+type Heads struct {
+	Epoch string
+	Seq   [Shards]int64
 }
 
 // A Tx is one transaction of a Store. A [Ledger] calls Claim, Insert, Load and

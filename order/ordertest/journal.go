@@ -139,8 +139,8 @@ func changesHaveLimits(t *testing.T, open Opener) {
 		}
 	}
 	heads, err := store.Heads(t.Context())
-	var wantHeads [order.Shards]int64
-	wantHeads[shard] = 7
+	wantHeads := order.Heads{Epoch: store.Epoch()}
+	wantHeads.Seq[shard] = 7
 	if err != nil || heads != wantHeads {
 		t.Errorf("Heads = %v, %v", heads, err)
 	}
@@ -224,10 +224,10 @@ func follow(t *testing.T, store Store, cursor *[order.Shards]int64, committed *s
 		t.Errorf("heads: %v", err)
 	}
 	for shard := range cursor {
-		for cursor[shard] < heads[shard] && !t.Failed() {
+		for cursor[shard] < heads.Seq[shard] && !t.Failed() {
 			changes, err := store.Changes(t.Context(), shard, cursor[shard], 5)
 			if err != nil || len(changes) == 0 {
-				t.Errorf("shard %d has its head at %d and after %d only %v, %v", shard, heads[shard], cursor[shard], changes, err)
+				t.Errorf("shard %d has its head at %d and after %d only %v, %v", shard, heads.Seq[shard], cursor[shard], changes, err)
 			}
 			for _, c := range changes {
 				cursor[shard]++

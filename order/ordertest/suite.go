@@ -202,7 +202,7 @@ func journal(t *testing.T, store Store) []order.Change {
 	}
 	var all []order.Change
 	versions := map[string]int64{}
-	for shard, head := range heads {
+	for shard, head := range heads.Seq {
 		changes, err := store.Changes(t.Context(), shard, 0, int(head)+10)
 		if err != nil {
 			t.Fatalf("changes: %v", err)

@@ -92,12 +92,13 @@ func each(ctx context.Context, query *sql.Stmt, args []any, scan func(*sql.Rows)
 	return fault(rows.Err())
 }
 
-// Heads returns the last sequence number of every shard.
-func (s *Store) Heads(ctx context.Context) (heads [order.Shards]int64, err error) {
-	if heads, err = readHeads(ctx, s.reads.heads); err != nil {
-		return heads, fmt.Errorf("sqlite: read heads: %w", err)
+// Heads returns the epoch and the last sequence number of every shard.
+func (s *Store) Heads(ctx context.Context) (order.Heads, error) {
+	seq, err := readHeads(ctx, s.reads.heads)
+	if err != nil {
+		return order.Heads{}, fmt.Errorf("sqlite: read heads: %w", err)
 	}
-	return heads, nil
+	return order.Heads{Epoch: s.epoch, Seq: seq}, nil
 }
 
 func readHeads(ctx context.Context, query *sql.Stmt) (heads [order.Shards]int64, err error) {

@@ -1,0 +1,7 @@
+package rig
+
+import "syscall"
+
+func attributes(as *syscall.Credential) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGKILL}
+}

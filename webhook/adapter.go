@@ -130,6 +130,18 @@ func First(o strictjson.Object, paths ...string) string {
 	return ""
 }
 
+// Listed returns the value with a name in a list of objects that have a name
+// and a value: [{"key":"order_id","value":"A1001"}].
+func Listed(o strictjson.Object, list, key, name string) string {
+	members, _ := o[list].([]strictjson.Value)
+	for _, m := range members {
+		if member, ok := m.(strictjson.Object); ok && member.String(key) == name {
+			return First(member, "value")
+		}
+	}
+	return ""
+}
+
 // BodyID names an event that has no signed id of its own: by its body, which is
 // the same whenever it is sent again.
 func BodyID(prefix string, body []byte) string {

@@ -67,11 +67,9 @@ func (p *Provider) orderID(o strictjson.Object) string {
 		if found := webhook.First(o, path); found != "" {
 			return found
 		}
-		name, isNote := strings.CutPrefix(path, "note_attributes.")
-		notes, _ := o["note_attributes"].([]strictjson.Value)
-		for _, note := range notes {
-			if n, ok := note.(strictjson.Object); ok && isNote && n.String("name") == name {
-				return webhook.First(n, "value")
+		if name, ok := strings.CutPrefix(path, "note_attributes."); ok {
+			if found := webhook.Listed(o, "note_attributes", "name", name); found != "" {
+				return found
 			}
 		}
 	}

@@ -102,7 +102,7 @@ var recorded = map[string]string{
 	"authorized":                orderHead + `"cancel_reason":null,"cancelled_at":null,"financial_status":"authorized","payment_gateway_names":["shopify_payments"],"test":false,"refunds":[]}`,
 	"paid":                      orderHead + `"cancel_reason":null,"cancelled_at":null,"financial_status":"paid","payment_gateway_names":["shopify_payments"],"test":false,"refunds":[]}`,
 	"paid-test":                 orderHead + `"cancel_reason":null,"cancelled_at":null,"financial_status":"paid","payment_gateway_names":["bogus"],"test":true,"refunds":[]}`,
-	"paid-in-part":              orderHead + `"cancel_reason":null,"cancelled_at":null,"financial_status":"partially_paid","payment_gateway_names":["gift_card","shopify_payments"],"test":false}`,
+	"partly_paid":               orderHead + `"cancel_reason":null,"cancelled_at":null,"financial_status":"partially_paid","payment_gateway_names":["gift_card","shopify_payments"],"test":false}`,
 	"paid-jpy":                  `{"id":5324830114101,"name":"#1002","financial_status":"paid","total_price":"5400","currency":"JPY","test":false,"payment_gateway_names":[],"cancelled_at":null,"updated_at":"2026-11-23T16:59:59+09:00","refunds":[]}`,
 	"paid-kwd":                  `{"id":5324830114102,"name":"#1003","financial_status":"paid","total_price":"12.345","currency":"KWD","test":false,"payment_gateway_names":["manual"],"cancelled_at":null,"updated_at":"2026-11-23T16:59:59+09:00"}`,
 	"created_pending":           orderHead + `"cancel_reason":null,"cancelled_at":null,"financial_status":"pending","payment_gateway_names":["Bank Deposit"],"test":false,"refunds":[]}`,

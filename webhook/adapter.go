@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"strconv"
 	"strings"
 
 	"github.com/paybell/paybell/internal/strictjson"
@@ -166,4 +167,31 @@ func Major(amount int64, exponent int) string {
 		return text
 	}
 	return text[:len(text)-exponent] + "." + text[len(text)-exponent:]
+}
+
+// Rescale reads a whole number of minor units that have from decimals as minor
+// units that have to decimals: some providers count the units of a currency
+// otherwise than ISO 4217 does.
+func Rescale(text string, from, to int) (int64, error) {
+	if _, err := Minor(text, 0); err != nil || strings.Contains(text, ".") {
+		return 0, errors.New("amount is not a whole number of minor units")
+	}
+	return Minor(text+"e-"+strconv.Itoa(from), to)
+}
+
+// Put sets what a dotted path leads to in an object that is to be sent.
+func Put(root map[string]any, path, value string) error {
+	names := strings.Split(path, ".")
+	for _, name := range names[:len(names)-1] {
+		if root[name] == nil {
+			root[name] = map[string]any{}
+		}
+		inner, ok := root[name].(map[string]any)
+		if !ok {
+			return fmt.Errorf("cannot simulate: the order's path %s leads through a value", path)
+		}
+		root = inner
+	}
+	root[names[len(names)-1]] = value
+	return nil
 }

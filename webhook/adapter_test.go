@@ -81,3 +81,48 @@ func TestFirstOfPaths(t *testing.T) {
 		t.Error("no such currency")
 	}
 }
+
+func TestMajorIsTheWayBack(t *testing.T) {
+	for _, c := range []struct {
+		amount   int64
+		exponent int
+		want     string
+	}{{9900, 2, "99.00"}, {5, 2, "0.05"}, {5, 0, "5"}, {12345, 3, "12.345"}, {0, 2, "0.00"}} {
+		got := Major(c.amount, c.exponent)
+		if back, err := Minor(got, c.exponent); got != c.want || err != nil || back != c.amount {
+			t.Errorf("%d with %d decimals: %q, and back %d, %v", c.amount, c.exponent, got, back, err)
+		}
+	}
+}
+
+func TestRescale(t *testing.T) {
+	for _, c := range []struct {
+		text     string
+		from, to int
+		want     int64
+	}{{"9900", 2, 2, 9900}, {"9900", 2, 0, 99}, {"99", 0, 2, 9900}, {"12340", 3, 3, 12340}, {"0", 2, 0, 0}} {
+		if got, err := Rescale(c.text, c.from, c.to); err != nil || got != c.want {
+			t.Errorf("%s from %d to %d: %d, %v", c.text, c.from, c.to, got, err)
+		}
+	}
+	for _, text := range []string{"9950", "99.00", "", "-1", "1e-70", "x"} {
+		if got, err := Rescale(text, 2, 0); err == nil {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+}
+
+func TestListed(t *testing.T) {
+	o, err := strictjson.ParseObject([]byte(`{"meta":[1,{"key":"a","value":null},{"key":"b","value":7}],"other":{}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"a": "", "b": "7", "c": ""} {
+		if got := Listed(o, "meta", "key", name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if Listed(o, "other", "key", "b") != "" {
+		t.Error("an object is read as a list")
+	}
+}

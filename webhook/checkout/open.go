@@ -19,9 +19,9 @@ type Options struct {
 	// Secrets are the signature keys of the webhook action in the workflow. A
 	// signature by any of them counts.
 	Secrets []string
-	// Authorization is the text of the Authorization header that was set for the
-	// webhook beside the signature. Empty: the header is not looked at.
-	Authorization string
+	// AuthorizationSecret is the text of the Authorization header that was set for
+	// the webhook beside the signature. Empty: the header is not looked at.
+	AuthorizationSecret string
 	// Order says where in the body the order's id is, as dotted paths with
 	// commas between them; the first that is there counts. Empty:
 	// data.reference, then data.metadata.order_id.
@@ -47,7 +47,7 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{keys: keys, authorization: o.Authorization, orders: webhook.Paths(o.Order)}
+	p := &Provider{keys: keys, authorization: o.AuthorizationSecret, orders: webhook.Paths(o.Order)}
 	if len(p.orders) == 0 {
 		p.orders = []string{"data.reference", "data.metadata.order_id"}
 	}

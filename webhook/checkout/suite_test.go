@@ -49,7 +49,7 @@ func TestSuite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := webhooktest.Case{
 				New: func(secrets ...string) (webhook.Provider, error) {
-					p, err := checkout.New(checkout.Options{Secrets: secrets, Authorization: authorization})
+					p, err := checkout.New(checkout.Options{Secrets: secrets, AuthorizationSecret: authorization})
 					if err != nil {
 						return nil, err
 					}
@@ -135,7 +135,7 @@ func TestWhereTheOrderIsNamed(t *testing.T) {
 }
 
 func TestSimulate(t *testing.T) {
-	for _, o := range []checkout.Options{{}, {Order: "data.metadata.order_id", Authorization: "Zx4 Vb7"}} {
+	for _, o := range []checkout.Options{{}, {Order: "data.metadata.order_id", AuthorizationSecret: "Zx4 Vb7"}} {
 		webhooktest.Simulations(t, newProvider(t, o), order.Pending, order.Authorized, order.Paid, order.PartiallyPaid, order.Failed,
 			order.Canceled, order.Expired, order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won, order.Lost)
 	}

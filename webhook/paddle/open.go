@@ -119,3 +119,7 @@ func parseHeader(value string) (timestamp string, signatures [][]byte, err error
 	}
 	return timestamp, signatures, nil
 }
+
+// Modeless says that events do not tell their mode. Sandbox and live have
+// destinations of their own.
+func (p *Provider) Modeless() bool { return true }

@@ -61,3 +61,7 @@ func (p *Provider) Open(r webhook.Request) ([]order.Event, error) {
 var scheme = webhook.Scheme{Header: "X-Razorpay-Signature", Hash: sha256.New}
 
 func (p *Provider) verify(r webhook.Request) error { return scheme.Verify(r, p.keys, r.Body) }
+
+// Modeless says that events do not tell their mode. Each mode has webhooks of its
+// own.
+func (p *Provider) Modeless() bool { return true }

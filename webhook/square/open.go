@@ -80,3 +80,7 @@ func (p *Provider) verify(r webhook.Request) error {
 	}
 	return err
 }
+
+// Modeless says that events do not tell their mode. Sandbox and production have
+// subscriptions of their own.
+func (p *Provider) Modeless() bool { return true }

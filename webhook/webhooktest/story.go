@@ -107,7 +107,8 @@ func simulate(t *testing.T, p Simulating, s webhook.Simulation) []order.Event {
 func Bench(b *testing.B, p webhook.Provider, body string, sign func(body []byte) webhook.Request) {
 	padding := `"padding":[`
 	for len(padding)+len(body) < 4000 {
-		padding += `"0123456789 abcdefghijklmnopqrstuvwxyz",{"name":"item","quantity":2,"price":null},`
+		padding += `{"id":866550311766439020,"title":"A bell that rings when it is paid","sku":"BELL-2026-GREEN","price":"89.00",` +
+			`"quantity":1,"vendor":null,"image":"https://cdn.shop.example/files/bell.png?width=480"},`
 	}
 	r := sign([]byte("{" + padding + "0]," + body[1:]))
 	b.SetBytes(int64(len(r.Body)))

@@ -76,3 +76,7 @@ func (p *Provider) Greeting(r webhook.Request) bool {
 func (p *Provider) MediaTypes() []string {
 	return []string{"application/json", "application/x-www-form-urlencoded"}
 }
+
+// Modeless says that events do not tell their mode. A shop does not say whether a
+// payment was a test.
+func (p *Provider) Modeless() bool { return true }

@@ -230,6 +230,14 @@ func FuzzItems(f *testing.F) {
 	})
 }
 
+func FuzzRead(f *testing.F) {
+	bodies := map[string]string{"platform": `{"data":{},"environment":"live","type":"balancePlatform.transfer.updated"}`}
+	for name, n := range recorded {
+		bodies[name] = body("true", n.item(secret))
+	}
+	webhooktest.FuzzRead(f, newProvider(f, adyen.Options{}), bodies, func(body []byte) webhook.Request { return signPlatform(secret, body, now) })
+}
+
 func BenchmarkOpen(b *testing.B) {
 	webhooktest.Bench(b, newProvider(b, adyen.Options{}), body("true", recorded["authorized"].item(secret)),
 		func(body []byte) webhook.Request { return post(string(body)) })

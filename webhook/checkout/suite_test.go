@@ -162,6 +162,10 @@ func FuzzOpen(f *testing.F) {
 	webhooktest.Fuzz(f, newProvider(f, checkout.Options{}), "Cko-Signature", seeds...)
 }
 
+func FuzzRead(f *testing.F) {
+	webhooktest.FuzzRead(f, newProvider(f, checkout.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
+}
+
 func BenchmarkOpen(b *testing.B) {
 	webhooktest.Bench(b, newProvider(b, checkout.Options{}), recorded["authorized"], func(body []byte) webhook.Request {
 		return sign(secret, body, now)

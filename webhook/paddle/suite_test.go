@@ -180,6 +180,10 @@ func FuzzOpen(f *testing.F) {
 	webhooktest.Fuzz(f, newProvider(f, paddle.Options{}), "Paddle-Signature", seeds...)
 }
 
+func FuzzRead(f *testing.F) {
+	webhooktest.FuzzRead(f, newProvider(f, paddle.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
+}
+
 func BenchmarkOpen(b *testing.B) {
 	webhooktest.Bench(b, newProvider(b, paddle.Options{}), recorded["paid-completed"], func(body []byte) webhook.Request {
 		return sign(secret, body, now)

@@ -151,6 +151,10 @@ func FuzzOpen(f *testing.F) {
 	webhooktest.Fuzz(f, newProvider(f, paystack.Options{}), "X-Paystack-Signature", seeds...)
 }
 
+func FuzzRead(f *testing.F) {
+	webhooktest.FuzzRead(f, newProvider(f, paystack.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
+}
+
 func BenchmarkOpen(b *testing.B) {
 	webhooktest.Bench(b, newProvider(b, paystack.Options{}), recorded["paid"], func(body []byte) webhook.Request {
 		return sign(secret, body, now)

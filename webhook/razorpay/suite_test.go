@@ -161,6 +161,10 @@ func FuzzOpen(f *testing.F) {
 	webhooktest.Fuzz(f, newProvider(f, razorpay.Options{}), "X-Razorpay-Signature", seeds...)
 }
 
+func FuzzRead(f *testing.F) {
+	webhooktest.FuzzRead(f, newProvider(f, razorpay.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
+}
+
 func BenchmarkOpen(b *testing.B) {
 	webhooktest.Bench(b, newProvider(b, razorpay.Options{}), recorded["paid"], func(body []byte) webhook.Request {
 		return sign(secret, body, now)

@@ -214,6 +214,10 @@ func FuzzOpen(f *testing.F) {
 	webhooktest.Fuzz(f, newProvider(f, shopify.Options{}), "X-Shopify-Hmac-Sha256", seeds...)
 }
 
+func FuzzRead(f *testing.F) {
+	webhooktest.FuzzRead(f, newProvider(f, shopify.Options{}), recorded, func(body []byte) webhook.Request { return sign("X-", secret, body, now) })
+}
+
 func BenchmarkOpen(b *testing.B) {
 	webhooktest.Bench(b, newProvider(b, shopify.Options{}), recorded["paid"], func(body []byte) webhook.Request {
 		return sign("X-", secret, body, now)

@@ -1,6 +1,8 @@
 package webhooktest
 
 import (
+	"bytes"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -102,20 +104,46 @@ func simulate(t *testing.T, p Simulating, s webhook.Simulation) []order.Event {
 	return events
 }
 
-// Bench opens one request of about 4 KB over and over: the body is the given
-// JSON object with a member put into it that makes it so long.
+// FuzzRead changes what is signed, as only the sender could, and fails when a
+// body makes Open panic or return an event that the ledger would refuse.
+func FuzzRead(f *testing.F, p webhook.Provider, bodies map[string]string, sign func(body []byte) webhook.Request) {
+	for _, body := range bodies {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		events, err := p.Open(sign(body))
+		if err != nil && (events != nil || !errors.Is(err, webhook.ErrUnreadable)) {
+			t.Fatalf("%d events, %v", len(events), err)
+		}
+		for _, e := range events {
+			if e.Source = "webhooktest"; e.Check() != nil {
+				t.Errorf("an event that the ledger refuses: %v", e.Check())
+			}
+		}
+	})
+}
+
+// Bench measures requests of about 4 KB: one that is opened, and one that is
+// refused because its body was changed. The body is the given JSON object with
+// a member put into it that makes it so long.
 func Bench(b *testing.B, p webhook.Provider, body string, sign func(body []byte) webhook.Request) {
 	padding := `"padding":[`
 	for len(padding)+len(body) < 4000 {
 		padding += `{"id":866550311766439020,"title":"A bell that rings when it is paid","sku":"BELL-2026-GREEN","price":"89.00",` +
 			`"quantity":1,"vendor":null,"image":"https://cdn.shop.example/files/bell.png?width=480"},`
 	}
-	r := sign([]byte("{" + padding + "0]," + body[1:]))
-	b.SetBytes(int64(len(r.Body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := p.Open(r); err != nil {
-			b.Fatal(err)
-		}
+	genuine := sign([]byte("{" + padding + "0]," + body[1:]))
+	forged := genuine
+	forged.Body = bytes.ToLower(genuine.Body)
+	for name, r := range map[string]webhook.Request{"open": genuine, "refuse": forged} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(r.Body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Open(r); errors.Is(err, webhook.ErrUnverified) == (name == "open") {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

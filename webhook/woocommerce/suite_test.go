@@ -167,6 +167,10 @@ func FuzzOpen(f *testing.F) {
 	webhooktest.Fuzz(f, newProvider(f, woocommerce.Options{}), "X-Wc-Webhook-Signature", seeds...)
 }
 
+func FuzzRead(f *testing.F) {
+	webhooktest.FuzzRead(f, newProvider(f, woocommerce.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
+}
+
 func BenchmarkOpen(b *testing.B) {
 	webhooktest.Bench(b, newProvider(b, woocommerce.Options{}), recorded["paid"], func(body []byte) webhook.Request {
 		return sign(secret, body, now)

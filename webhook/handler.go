@@ -161,6 +161,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, pro
 		return result{outcome: Refused, why: p.Name}
 	}
 	request := Request{Method: r.Method, URL: h.url(r), Header: r.Header, Body: body, At: h.opts.Now()}
+	if g, ok := provider.(Greeter); ok && g.Greeting(request) {
+		w.WriteHeader(http.StatusOK)
+		return result{outcome: Ignored, why: "a greeting"}
+	}
 	events, err := h.open(provider, request)
 	if err == nil {
 		err = stamp(events, name)

@@ -38,6 +38,14 @@ type Answerer interface {
 	Answer(r Request) (status int, contentType string, body []byte)
 }
 
+// A Greeter is a Provider whose sender asks, before it sends anything, whether
+// anybody is there.
+type Greeter interface {
+	// Greeting says whether a request asks no more than that. It need not be
+	// signed, is answered 200 and leaves nothing behind.
+	Greeting(r Request) bool
+}
+
 // A Simulator is a Provider that can also sign as its sender would. The demo,
 // `paybell simulate` and the tests use it; the gateway itself never does.
 type Simulator interface {

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
 	"fmt"
 	"net/http"
 	"strings"
@@ -31,6 +33,18 @@ type Writer interface {
 // ReadWith is a Reader's Read: [OpenWith] without the first half.
 func ReadWith(body []byte, read func(body []byte) ([]order.Event, error)) ([]order.Event, error) {
 	return OpenWith(Request{Body: body}, func(Request) error { return nil }, read)
+}
+
+// SameToken says whether a text is one of the tokens. It takes as long for any
+// text, so that nobody learns how near he is.
+func SameToken(text string, tokens [][]byte) bool {
+	sum, same := sha256.Sum256([]byte(text)), false
+	for _, token := range tokens {
+		if want := sha256.Sum256(token); subtle.ConstantTimeCompare(sum[:], want[:]) == 1 {
+			same = true
+		}
+	}
+	return same
 }
 
 // PathsOr is [Paths], and the usual ones where the list has none.

@@ -65,23 +65,6 @@ func Post(body []byte, at time.Time, headers ...string) Request {
 	return r
 }
 
-// Put sets what a dotted path leads to in a JSON object that is to be sent.
-func Put(o map[string]any, path, value string) error {
-	at := path
-	for name, rest, more := strings.Cut(at, "."); more; name, rest, more = strings.Cut(at, ".") {
-		if o[name] == nil {
-			o[name] = map[string]any{}
-		}
-		inner, ok := o[name].(map[string]any)
-		if !ok {
-			return fmt.Errorf("the path %s leads through a value", path)
-		}
-		o, at = inner, rest
-	}
-	o[at] = value
-	return nil
-}
-
 // Money reads an amount in major units and its currency, at paths in o. Where no
 // amount is told, there is no currency either.
 func Money(o strictjson.Object, amountPath, currencyPath string) (amount int64, currency string, err error) {

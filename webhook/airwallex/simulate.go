@@ -61,7 +61,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 		"data": map[string]any{"object": object},
 	}
 	if err := webhook.Put(root, rd.orders[0], s.Order); err != nil {
-		return nil, fmt.Errorf("airwallex: cannot simulate: %w", err)
+		return nil, fmt.Errorf("airwallex: %w", err)
 	}
 	return json.Marshal(root)
 }

@@ -26,6 +26,10 @@ func (rd *Reader) Read(body []byte) ([]order.Event, error) {
 	return webhook.ReadWith(body, rd.normalize)
 }
 
+// Modeless says that events do not tell their mode: a server is on one
+// network.
+func (rd *Reader) Modeless() bool { return true }
+
 // steps are what an invoice can come to. A payment that was received waits for
 // confirmations; it is the invoice that is settled, once all of it is confirmed.
 var steps = map[string]order.Status{

@@ -43,7 +43,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 		root["paymentMethodId"] = s.Method
 	}
 	if err := webhook.Put(root, rd.orders[0], s.Order); err != nil {
-		return nil, fmt.Errorf("btcpay: cannot simulate: %w", err)
+		return nil, fmt.Errorf("btcpay: %w", err)
 	}
 	return json.MarshalIndent(root, "", "  ")
 }

@@ -25,6 +25,9 @@ func (rd *Reader) Read(body []byte) ([]order.Event, error) {
 	return webhook.ReadWith(body, rd.normalize)
 }
 
+// Modeless says that events do not tell their mode: Coinbase Commerce has one only.
+func (rd *Reader) Modeless() bool { return true }
+
 // normalize reads one event, which is told of a charge.
 func (rd *Reader) normalize(body []byte) ([]order.Event, error) {
 	b, err := strictjson.ParseObject(body)

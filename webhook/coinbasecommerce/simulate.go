@@ -51,7 +51,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 		"id": s.ID, "type": "charge:" + told.name, "resource": "event", "api_version": "2018-03-22", "created_at": at, "data": charge,
 	}}
 	if err := webhook.Put(root, rd.orders[0], s.Order); err != nil {
-		return nil, fmt.Errorf("coinbasecommerce: cannot simulate: %w", err)
+		return nil, fmt.Errorf("coinbasecommerce: %w", err)
 	}
 	return json.Marshal(root)
 }

@@ -25,6 +25,10 @@ func (rd *Reader) Read(body []byte) ([]order.Event, error) {
 	return webhook.ReadWith(body, rd.normalize)
 }
 
+// Modeless says that events do not tell their mode: test and live mode have
+// webhooks of their own.
+func (rd *Reader) Modeless() bool { return true }
+
 // normalize reads one event. Version 4 names it in type, version 3 in event;
 // accounts older than that get the transaction alone.
 func (rd *Reader) normalize(body []byte) ([]order.Event, error) {

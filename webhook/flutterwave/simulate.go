@@ -48,7 +48,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 		if path := rd.orders[0]; path == "data.tx_ref" {
 			data["reference"] = s.Order
 		} else if err := webhook.Put(root, path, s.Order); err != nil {
-			return nil, fmt.Errorf("flutterwave: cannot simulate: %w", err)
+			return nil, fmt.Errorf("flutterwave: %w", err)
 		}
 	case "refund.completed":
 		data["id"], data["charge_id"], data["amount_refunded"] = "rfd_"+payment, payment, amount

@@ -22,6 +22,10 @@ func (rd *Reader) Read(body []byte) ([]order.Event, error) {
 	return webhook.ReadWith(body, rd.normalize)
 }
 
+// Modeless says that events do not tell their mode: sandbox and live have
+// endpoints of their own.
+func (rd *Reader) Modeless() bool { return true }
+
 // normalize reads a delivery, which has up to 250 events.
 func (rd *Reader) normalize(body []byte) ([]order.Event, error) {
 	b, err := strictjson.ParseObject(body)

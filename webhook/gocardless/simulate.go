@@ -37,7 +37,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 		"links": map[string]any{"payment": cmp.Or(s.Payment, "PM"+s.Order)},
 	}
 	if err := webhook.Put(event, rd.orders[0], s.Order); err != nil {
-		return nil, fmt.Errorf("gocardless: cannot simulate: %w", err)
+		return nil, fmt.Errorf("gocardless: %w", err)
 	}
 	return json.Marshal(map[string]any{"events": []any{event}, "meta": map[string]any{"webhook_id": "WB" + s.ID}})
 }

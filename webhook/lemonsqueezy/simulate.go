@@ -40,7 +40,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 		"data": map[string]any{"type": "orders", "id": cmp.Or(s.Payment, "ls_"+s.Order), "attributes": attributes},
 	}
 	if err := webhook.Put(root, rd.orders[0], s.Order); err != nil {
-		return nil, fmt.Errorf("lemonsqueezy: cannot simulate: %w", err)
+		return nil, fmt.Errorf("lemonsqueezy: %w", err)
 	}
 	return json.Marshal(root)
 }

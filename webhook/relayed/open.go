@@ -87,6 +87,13 @@ func (p *Provider) Open(r webhook.Request) ([]order.Event, error) {
 	return p.inner.Read(r.Body)
 }
 
+// Modeless says whether events do not tell their mode, as the provider's Reader
+// has it.
+func (p *Provider) Modeless() bool {
+	reader, ok := p.inner.(interface{ Modeless() bool })
+	return ok && reader.Modeless()
+}
+
 // Simulate implements [webhook.Simulator]. It needs an inner [webhook.Writer].
 func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 	writer, ok := p.inner.(webhook.Writer)

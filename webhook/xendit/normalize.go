@@ -29,6 +29,10 @@ func (rd *Reader) Read(body []byte) ([]order.Event, error) {
 	return webhook.ReadWith(body, rd.normalize)
 }
 
+// Modeless says that events do not tell their mode: test and live mode have
+// tokens of their own.
+func (rd *Reader) Modeless() bool { return true }
+
 // normalize reads one event. The newer products name it; an invoice, a virtual
 // account and a payment at a shop's counter send their object alone.
 func (rd *Reader) normalize(body []byte) ([]order.Event, error) {

@@ -56,7 +56,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 	root := map[string]any{"event": told.name, "business_id": "6094fa76c2fd53701b8e079c", "created": at, "data": data}
 	if told.name != "refund.succeeded" {
 		if err := webhook.Put(root, rd.orders[0], s.Order); err != nil {
-			return nil, fmt.Errorf("xendit: cannot simulate: %w", err)
+			return nil, fmt.Errorf("xendit: %w", err)
 		}
 	}
 	return json.Marshal(root)

@@ -154,8 +154,6 @@ func TestTheOperatorsChoices(t *testing.T) {
 
 func FuzzOpen(f *testing.F) { suite.Fuzz(f, recorded["refund"], recorded["others"]) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, NewReader(Options{}), recorded["paid"], recorded["requires-action"], recorded["dispute"], recorded["paid-huf"])
-}
+func FuzzRead(f *testing.F) { suite.FuzzRead(f, recorded) }
 
 func BenchmarkOpen(b *testing.B) { suite.Benchmark(b) }

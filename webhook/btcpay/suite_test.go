@@ -120,8 +120,6 @@ func TestSignsAsOpenSSLDoes(t *testing.T) {
 
 func FuzzOpen(f *testing.F) { suite.Fuzz(f, recorded["received"], recorded["payout"]) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, NewReader(Options{}), recorded["received"], recorded["expired"])
-}
+func FuzzRead(f *testing.F) { suite.FuzzRead(f, recorded) }
 
 func BenchmarkOpen(b *testing.B) { suite.Benchmark(b) }

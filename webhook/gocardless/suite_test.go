@@ -123,8 +123,6 @@ func TestOrderIsWhereTheOperatorSays(t *testing.T) {
 
 func FuzzOpen(f *testing.F) { suite.Fuzz(f, recorded["batch"], recorded["others"]) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, NewReader(Options{}), recorded["batch"], recorded["failed"])
-}
+func FuzzRead(f *testing.F) { suite.FuzzRead(f, recorded) }
 
 func BenchmarkOpen(b *testing.B) { suite.Benchmark(b) }

@@ -105,8 +105,6 @@ func TestRefundsInPartsAreEventsOfTheirOwn(t *testing.T) {
 
 func FuzzOpen(f *testing.F) { suite.Fuzz(f, recorded["refund"], recorded["subscription"]) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, NewReader(Options{}), recorded["paid"], recorded["partial-refund"], recorded["subscription"])
-}
+func FuzzRead(f *testing.F) { suite.FuzzRead(f, recorded) }
 
 func BenchmarkOpen(b *testing.B) { suite.Benchmark(b) }

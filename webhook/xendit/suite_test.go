@@ -112,8 +112,6 @@ func TestCapturesAreEventsOfTheirOwn(t *testing.T) {
 	}
 }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, NewReader(Options{}), recorded["paid"], recorded["paid-invoice"], recorded["paid-va"], recorded["partial-refund"], recorded["canceled"])
-}
+func FuzzRead(f *testing.F) { suite.FuzzRead(f, recorded) }
 
 func BenchmarkOpen(b *testing.B) { suite.Benchmark(b) }

@@ -68,17 +68,22 @@ func New(o Options) (*Provider, error) {
 		}
 		p.secrets = append(p.secrets, []byte(s))
 	}
-	for path := range strings.SplitSeq(o.Order, ",") {
-		path = strings.TrimSpace(path)
-		if path == "" {
-			continue
-		}
+	var err error
+	if p.orders, err = orderPaths(o.Order); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// orderPaths reads where the order's id is.
+func orderPaths(list string) ([]string, error) {
+	paths := webhook.Paths(list)
+	for _, path := range paths {
 		if !strings.HasPrefix(path, "data.") {
 			return nil, fmt.Errorf("stripe: order %q leads nowhere: it begins at the event, so write data.object.%s", path, path)
 		}
-		p.orders = append(p.orders, path)
 	}
-	return p, nil
+	return paths, nil
 }
 
 const mend = "copy the signing secret (whsec_…) of the endpoint from Stripe's dashboard"

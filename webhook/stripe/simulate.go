@@ -22,9 +22,18 @@ type object = map[string]any
 // Simulate implements [webhook.Simulator]. An event that tells of money that
 // came or went needs an amount and a currency.
 func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
-	typ, data, err := simulated(s)
+	body, err := p.write(s)
 	if err != nil {
 		return webhook.Request{}, err
+	}
+	return sign(p.secrets[0], body, s.SignedAt()), nil
+}
+
+// write returns the body of the event that tells what s says.
+func (p *Provider) write(s webhook.Simulation) ([]byte, error) {
+	typ, data, err := simulated(s)
+	if err != nil {
+		return nil, err
 	}
 	root := object{
 		"id": s.ID, "object": "event", "api_version": "2025-10-29.clover", "created": s.At.Unix(),
@@ -36,16 +45,16 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 	}
 	if len(p.orders) > 0 {
 		if err := put(root, p.orders[0], s.Order); err != nil {
-			return webhook.Request{}, err
+			return nil, err
 		}
 	} else {
 		data["metadata"] = object{"order_id": s.Order}
 	}
 	body, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
-		return webhook.Request{}, fmt.Errorf("stripe: write the body: %w", err)
+		return nil, fmt.Errorf("stripe: write the body: %w", err)
 	}
-	return sign(p.secrets[0], body, s.SignedAt()), nil
+	return body, nil
 }
 
 // sign returns a request as Stripe makes it.

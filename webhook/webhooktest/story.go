@@ -127,12 +127,7 @@ func FuzzRead(f *testing.F, p webhook.Provider, bodies map[string]string, sign f
 // refused because its body was changed. The body is the given JSON object with
 // a member put into it that makes it so long.
 func Bench(b *testing.B, p webhook.Provider, body string, sign func(body []byte) webhook.Request) {
-	padding := `"padding":[`
-	for len(padding)+len(body) < 4000 {
-		padding += `{"id":866550311766439020,"title":"A bell that rings when it is paid","sku":"BELL-2026-GREEN","price":"89.00",` +
-			`"quantity":1,"vendor":null,"image":"https://cdn.shop.example/files/bell.png?width=480"},`
-	}
-	genuine := sign([]byte("{" + padding + "0]," + body[1:]))
+	genuine := sign([]byte(padded(body)))
 	forged := genuine
 	forged.Body = bytes.ToLower(genuine.Body)
 	for name, r := range map[string]webhook.Request{"open": genuine, "refuse": forged} {
@@ -146,4 +141,14 @@ func Bench(b *testing.B, p webhook.Provider, body string, sign func(body []byte)
 			}
 		})
 	}
+}
+
+// padded is a JSON object with a member put into it that makes it 4 KB long.
+func padded(body string) string {
+	padding := `"padding":[`
+	for len(padding)+len(body) < 4000 {
+		padding += `{"id":866550311766439020,"title":"A bell that rings when it is paid","sku":"BELL-2026-GREEN","price":"89.00",` +
+			`"quantity":1,"vendor":null,"image":"https://cdn.shop.example/files/bell.png?width=480"},`
+	}
+	return "{" + padding + "0]," + body[1:]
 }

@@ -39,15 +39,17 @@ func churn(ctx context.Context, t *trial) error {
 		b.hangUp()
 		return b.run(ctx, t.settle(), nil)
 	}
-	// First a little of the same, so that what is kept for the next crowd is there.
-	if err := errors.Join(comeAndGo(t.Duration/4), calm()); err != nil {
+	// First the same, so that what is kept for the next crowd is there: Go moves
+	// nothing, and those who stay are spread over as much memory as the largest
+	// crowd so far needed.
+	d := 2 * t.Duration
+	if err := errors.Join(comeAndGo(d), calm()); err != nil {
 		return err
 	}
 	before, err := b.read(ctx, true)
 	if err != nil {
 		return err
 	}
-	d := 2 * t.Duration
 	m := b.meter()
 	if err := comeAndGo(d); err != nil {
 		return err

@@ -92,21 +92,26 @@ func saturation(ctx context.Context, t *trial) error {
 	return t.saturate(ctx, Setup{CommitBatch: 1}, "alone.", "a commit for each: ")
 }
 
-// flooded is how many events are on their way at once. A shared commit takes 128.
-const flooded = 256
+// flooded is how many events are on their way at once: more than a commit takes,
+// so that one fills while another is on its way to the disk.
+const flooded = 512
+
+// story is how many events each order gets at saturation. An order has a handful
+// in life. Going on for a time instead would give the faster subject longer
+// histories, and charge it for them.
+const story = 3
 
 func (t *trial) saturate(ctx context.Context, how Setup, key, name string) error {
-	clients := max(t.Clients*2/3, 1)
-	b, err := t.again(ctx, how, clients)
+	b, err := t.again(ctx, how, t.Clients)
 	if err != nil {
 		return err
 	}
 	b.mixed(t.SSEShare)
-	if _, err := b.fill(ctx, clients); err != nil {
+	if _, err := b.fill(ctx, t.Clients); err != nil {
 		return err
 	}
 	b.flood = flooded
-	if err := b.run(ctx, t.part(.05, 300*time.Millisecond, 2*time.Second), nil); err != nil {
+	if err := b.taken(ctx, t.Clients); err != nil { // warm up
 		return err
 	}
 	b.book.restart()
@@ -115,7 +120,7 @@ func (t *trial) saturate(ctx context.Context, how Setup, key, name string) error
 		return err
 	}
 	m, taken, shown := b.meter(), b.book.acked, b.book.delivered
-	if err := b.run(ctx, t.part(.4, 500*time.Millisecond, 15*time.Second), nil); err != nil {
+	if err := b.taken(ctx, story*t.Clients); err != nil {
 		return err
 	}
 	took := time.Since(m.began).Seconds()
@@ -129,6 +134,13 @@ func (t *trial) saturate(ctx context.Context, how Setup, key, name string) error
 		return err
 	}
 	return b.check(ctx, key)
+}
+
+// taken lets a flood go on until the server has taken so many more events, or
+// until it is plain that it will not.
+func (b *bed) taken(ctx context.Context, events int) error {
+	until := b.book.acked + events
+	return b.run(ctx, 10*b.trial.patience, func() bool { return b.book.acked >= until })
 }
 
 // burst measures the time until the last client has heard when all orders are

@@ -10,8 +10,8 @@ import (
 // tens of milliseconds and two syncs. On the writer's connection every webhook
 // would wait for that, so that it has a connection and a goroutine of its own.
 
-// longLog is after how many pages, 16 MB, the log is folded into the ledger.
-const longLog = 4000
+// longLog is after how many pages, 64 MB, the log is folded into the ledger.
+const longLog = 16000
 
 // A folder folds the log into the ledger.
 type folder struct {

@@ -259,9 +259,9 @@ func configure(ctx context.Context, conn *sql.Conn, opts Options) error {
 		{"fullfsync", "1"}, // on macOS a plain fsync stops at the drive's cache
 		{"checkpoint_fullfsync", "1"},
 		{"foreign_keys", "0"},
-		{"wal_autocheckpoint", "64000"},    // pages: 256 MB, if the folder does not keep up
-		{"journal_size_limit", "67108864"}, // what a log keeps that grew under a long read
-		{"cache_size", "-8192"},            // KiB, of which it takes twice as much
+		{"wal_autocheckpoint", "64000"},     // pages: 256 MB, if the folder does not keep up
+		{"journal_size_limit", "134217728"}, // what a log keeps that grew under a long read
+		{"cache_size", "-8192"},             // KiB, of which it takes twice as much
 	} {
 		if _, err := conn.ExecContext(ctx, "PRAGMA "+p.name+"="+p.value); err != nil {
 			return fmt.Errorf("set %s: %w", p.name, err)

@@ -31,7 +31,7 @@ const (
 var (
 	errDeaf        = errors.New("nothing comes through a connection that seems well")
 	errUnconfirmed = errors.New("the subscription is not confirmed")
-	errEnded       = errors.New("Redis ended the subscription, as it does when a slot moves")
+	errEnded       = errors.New("the subscription was ended from there, as it is when a slot moves")
 	errSwitched    = errors.New("there is a new primary")
 )
 
@@ -132,7 +132,7 @@ func (l *link) attend(ctx context.Context, e *ear) error {
 	period := time.NewTicker(probePeriod)
 	defer period.Stop()
 	unconfirmed := time.After(maxUnconfirmed)
-	silent, accepted, missed := 0, false, false
+	before, silent, accepted, missed := l.probes, 0, false, false
 	probe := func() {
 		if accepted = l.probe(ctx); !accepted {
 			l.doubt()
@@ -154,13 +154,14 @@ func (l *link) attend(ctx context.Context, e *ear) error {
 			l.bus.doubts.receiver.Gap()
 			probe()
 		case <-e.echo:
-			if e.echoed.Load() != l.probes || ctx.Err() != nil {
+			// A late one will do: where the way is long, the next is sent by then.
+			if e.echoed.Load() <= before || ctx.Err() != nil {
 				continue
 			}
 			if missed { // hints may have been too
 				l.bus.doubts.receiver.Gap()
 			}
-			silent, accepted, missed, l.failures = 0, false, false, 0
+			silent, missed, l.failures = 0, false, 0
 			l.trust()
 		case <-period.C:
 			if unconfirmed != nil {

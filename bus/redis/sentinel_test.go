@@ -16,6 +16,37 @@ func rights(rules string) rig.RedisOptions {
 	return rig.RedisOptions{Args: args, CLI: []string{"--user", "tester", "--pass", "x"}}
 }
 
+// A node leaves an old primary because a sentinel says so, and not only once probes
+// are lost: while both its connections are at the old one, none are.
+func TestASentinelsWordIsEnough(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while")
+	}
+	s := rig.StartRedisSentinel(t, rights("+subscribe +publish"))
+	log, trusted := run(t, "redis+sentinel://bus:secret@"+s.Hosts()+"/"+rig.SentinelMaster)
+	<-trusted
+	leaveAlone(t, s)
+	for line := range log {
+		switch {
+		case strings.Contains(line, "there is a new primary"):
+			<-trusted
+			return
+		case strings.Contains(line, "hints do not come"):
+			t.Fatalf("it leaves for another reason: %s", line)
+		}
+	}
+}
+
+// leaveAlone has sentinels and replicas lose their primary, which goes on as if it
+// were one, and takes what nodes publish.
+func leaveAlone(t *testing.T, s *rig.RedisSentinel) *rig.Redis {
+	t.Helper()
+	primary := s.Primary(t)
+	primary.Do(t, "ACL", "SETUSER", "default", "off")
+	primary.Do(t, "CLIENT", "KILL", "USER", "default")
+	return primary
+}
+
 func TestSentinel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while")
@@ -69,11 +100,8 @@ func TestSentinel(t *testing.T) {
 				back(t, func() {})
 				return nil
 			}},
-			// It goes on as if it were the primary, and takes what nodes publish.
 			{Name: "a primary that only sentinels and replicas do not reach", Strike: func(t *testing.T) func() {
-				primary := s.Primary(t)
-				primary.Do(t, "ACL", "SETUSER", "default", "off")
-				primary.Do(t, "CLIENT", "KILL", "USER", "default")
+				primary := leaveAlone(t, s)
 				back(t, func() { primary.Do(t, "ACL", "SETUSER", "default", "on") })
 				return nil
 			}},

@@ -34,20 +34,9 @@ func TestARefusalIsLoggedWithItsMend(t *testing.T) {
 		"a wrong password":      {"bus", "hunter2", "WRONGPASS", "check user and password"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := &heard{lines: make(chan string, 1000)}
-			b, err := redis.Open("redis://"+c.user+":"+c.password+"@"+server.Address(), bustest.Secret,
-				redis.Options{Log: slog.New(slog.NewTextHandler(log, nil))})
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := &trusts{trusted: make(chan bool, 100)}
-			ctx, stop := context.WithCancel(t.Context())
-			var running sync.WaitGroup
-			running.Go(func() { b.Run(ctx, r) })
-			defer running.Wait()
-			defer stop()
+			log, trusted := run(t, "redis://"+c.user+":"+c.password+"@"+server.Address())
 			for {
-				line := <-log.lines
+				line := <-log
 				if strings.Contains(line, "hunter2") || strings.Contains(line, "secret@") {
 					t.Fatalf("the log shows a password: %s", line)
 				}
@@ -57,28 +46,45 @@ func TestARefusalIsLoggedWithItsMend(t *testing.T) {
 			}
 			if c.password != "hunter2" {
 				server.Do(t, "ACL", "SETUSER", "bus", "+subscribe")
-				<-r.trusted
+				<-trusted
 			}
 		})
 	}
 }
 
-// heard is a log whose lines can be waited for.
-type heard struct{ lines chan string }
+// run runs a bus until the test ends. It returns the lines of its log, and says
+// each time that it is trusted.
+func run(t *testing.T, url string) (log lines, trusted trusts) {
+	t.Helper()
+	log, trusted = make(lines, 1000), make(trusts, 1000)
+	b, err := redis.Open(url, bustest.Secret, redis.Options{Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { b.Run(ctx, trusted) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	return log, trusted
+}
 
-func (h *heard) Write(line []byte) (int, error) {
-	h.lines <- string(line)
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
 	return len(line), nil
 }
 
-// trusts is a receiver that waits for its bus to be trusted.
-type trusts struct{ trusted chan bool }
+type trusts chan bool
 
-func (*trusts) Hints([]order.Change) {}
-func (*trusts) Gap()                 {}
-func (r *trusts) Suspect(suspect bool) {
+func (trusts) Hints([]order.Change) {}
+func (trusts) Gap()                 {}
+func (t trusts) Suspect(suspect bool) {
 	if !suspect {
-		r.trusted <- true
+		t <- true
 	}
 }
 

@@ -4,7 +4,7 @@
 FUZZTIME    ?= 3000x
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCH       ?= --runs 3 --duration 10s --rate 500,1000,2000,4000 --only idle,latency,saturation,burst,night-peak,slow,drain,descriptors,churn
-COVERED     := ./order/...,./webhook/...,./auth/...,./hub/...
+COVERED     := ./order/...,./webhook/...,./auth/...,./bus/...,./hub/...
 
 .PHONY: help
 help: ## say what there is to make

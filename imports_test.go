@@ -78,6 +78,7 @@ var doors = map[string]string{
 	"github.com/go-json-experiment/json":  "internal/strictjson",
 	"github.com/golang-jwt/jwt":           "auth",
 	"github.com/prometheus/client_golang": "cmd/paybell",
+	"github.com/redis/go-redis":           "bus/redis",
 	"github.com/rs/cors":                  "cmd/paybell",
 	"github.com/spf13/cobra":              "cmd/paybell",
 	"github.com/spf13/pflag":              "cmd/paybell",

@@ -1,33 +1,43 @@
-// Package bus tells nodes that orders have changed. What it carries are hints:
-// the ledger stays the truth, and a hint may be lost, repeated or reordered.
 package bus
 
 import (
+	"context"
+	"slices"
 	"sync"
 
 	"github.com/paybell/paybell/order"
 )
 
 // A Local carries changes inside one process, which is all the bus that a
-// single node needs. Its zero value is ready.
+// single node needs. It loses nothing, so it is never suspect. Its zero value is
+// ready.
 type Local struct {
-	mu        sync.Mutex
-	receivers []func([]order.Change)
+	mu        sync.RWMutex
+	receivers []Receiver
 }
 
-// Subscribe has receive called with all changes published from now on, in their
-// order, by the goroutine that publishes. It must not block.
-func (l *Local) Subscribe(receive func([]order.Change)) {
+// Run brings r all changes published from now on, in their order, until ctx ends.
+// It calls Gap once they come, because of those published before.
+func (l *Local) Run(ctx context.Context, r Receiver) error {
+	l.mu.Lock()
+	l.receivers = append(slices.Clip(l.receivers), r)
+	l.mu.Unlock()
+	r.Gap()
+	<-ctx.Done()
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.receivers = append(l.receivers, receive)
+	i := slices.Index(l.receivers, r)
+	l.receivers = slices.Delete(slices.Clone(l.receivers), i, i+1)
+	return nil
 }
 
-// Publish hands changes to every receiver.
+// Publish hands changes to every receiver, in the goroutine that publishes.
 func (l *Local) Publish(changes []order.Change) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, receive := range l.receivers {
-		receive(changes)
+	l.mu.RLock()
+	receivers := l.receivers
+	l.mu.RUnlock()
+	for _, r := range receivers {
+		r.Hints(changes)
 	}
 }

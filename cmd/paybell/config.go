@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/paybell/paybell/bus/redis"
 	"github.com/paybell/paybell/hub"
 	"github.com/paybell/paybell/webhook/custom"
 )
@@ -24,7 +25,7 @@ type config struct {
 	Admin     string `yaml:"admin"`      // HOST:PORT for the operator alone
 	PublicURL string `yaml:"public_url"` // as the world reaches Listen, without a slash at the end; may be empty
 	Ledger    string `yaml:"ledger"`     // sqlite:PATH
-	Bus       string `yaml:"bus"`        // empty: this version runs one node
+	Bus       busURL `yaml:"bus"`        // redis://… and its kin; empty: the only node
 
 	ClusterSecret secret        `yaml:"cluster_secret"`
 	Origins       []string      `yaml:"origins"` // exact, normalised: scheme://host[:port]
@@ -198,6 +199,19 @@ func (a addressURL) String() string {
 
 func (a addressURL) GoString() string             { return strconv.Quote(a.String()) }
 func (a addressURL) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// A busURL is shown without user, password and parameters.
+type busURL string
+
+func (u busURL) String() string {
+	if u == "" {
+		return ""
+	}
+	return redis.Redacted(string(u))
+}
+
+func (u busURL) GoString() string             { return strconv.Quote(u.String()) }
+func (u busURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
 // reveal gives secrets out to the part that needs them.
 func reveal(secrets []secret) []string {

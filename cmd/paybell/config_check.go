@@ -22,6 +22,7 @@ func (c *config) check() []mistake {
 	k := checker{config: c}
 	k.addresses()
 	k.storage()
+	k.bus()
 	k.origins()
 	k.limits()
 	k.proxies()
@@ -118,9 +119,6 @@ func (k *checker) storage() {
 		k.mistakef("ledger", "names a PostgreSQL database; this build keeps its ledger in SQLite only: write sqlite:PATH")
 	case scheme != "sqlite" || rest == "":
 		k.mistakef("ledger", "is not sqlite:PATH, such as sqlite:/var/lib/paybell/paybell.db")
-	}
-	if k.Bus != "" {
-		k.mistakef("bus", "is for gateways of many nodes; this version runs one node: leave it out")
 	}
 }
 

@@ -82,6 +82,8 @@ func scalarNode(v reflect.Value) *yaml.Node {
 		return textNode(mask)
 	case addressURL:
 		return textNode(value.String())
+	case busURL:
+		return textNode(value.String())
 	case time.Duration:
 		return textNode(value.String())
 	case int:

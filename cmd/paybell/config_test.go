@@ -107,7 +107,12 @@ func TestConfigMistakes(t *testing.T) {
 		"endless drain":     {good + "drain: 1h\n", nil, `paybell.yaml:3: drain must be from 0s to 10m0s`},
 		"postgres":          {good + "ledger: postgres://u:hunter2@db/paybell\n", nil, `paybell.yaml:3: ledger names a PostgreSQL database; this build keeps its ledger in SQLite only: write sqlite:PATH`},
 		"ledger of no kind": {good + "ledger: paybell.db\n", nil, `paybell.yaml:3: ledger is not sqlite:PATH, such as sqlite:/var/lib/paybell/paybell.db`},
-		"bus":               {good + "bus: redis://:hunter2@localhost\n", nil, `paybell.yaml:3: bus is for gateways of many nodes; this version runs one node: leave it out`},
+		"bus without a secret": {good + "bus: redis://:hunter2@localhost\n", nil,
+			`paybell.yaml: cluster_secret is missing: with a bus, all nodes need the same one; make it with: openssl rand -hex 32`},
+		"bus with a short secret": {good + "cluster_secret: hunter2\nbus: redis://:hunter2@localhost\n", nil,
+			`paybell.yaml:3: cluster_secret is shorter than 32 bytes; make one with: openssl rand -hex 32`},
+		"bus of no kind": {good + "cluster_secret: a-secret-of-32-bytes-or-even-more\nbus: nats://:hunter2@localhost\n", nil,
+			`paybell.yaml:4: bus must begin with redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://`},
 
 		"any origin":           {good + "origins: ['*']\n", nil, `paybell.yaml:3: origins[0] "*" would let in pages of strangers; name each origin exactly`},
 		"null origin":          {good + "origins: ['null']\n", nil, `paybell.yaml:3: origins[0] "null" would let in pages of strangers; name each origin exactly`},

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/paybell/paybell/auth"
-	"github.com/paybell/paybell/bus"
 	"github.com/paybell/paybell/hub"
 	"github.com/paybell/paybell/internal/clientaddr"
 	"github.com/paybell/paybell/order"
@@ -40,6 +39,7 @@ type gateway struct {
 	shrink   func(context.Context) error
 	verifier *auth.Verifier
 	hub      *hub.Hub
+	nodes    nodes
 	teller   *tellTale
 	public   *http.ServeMux
 	admin    *http.ServeMux
@@ -66,8 +66,10 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	nodes := &bus.Local{}
-	g.ledger = order.NewLedger(st, order.LedgerOptions{Batch: c.commitBatch, Publish: nodes.Publish, Observe: g.committed})
+	if g.nodes, err = openBus(c, busMetrics{g.metrics}, log); err != nil {
+		return nil, err
+	}
+	g.ledger = order.NewLedger(st, order.LedgerOptions{Batch: c.commitBatch, Publish: g.nodes.Publish, Observe: g.committed})
 	g.ready.check = g.ledger.Check
 	webhooks := webhook.NewHandler(sources, g.ledger, webhook.Options{
 		Log: log, Observe: g.metrics.webhook, BaseURL: c.PublicURL,
@@ -79,7 +81,6 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	g.hub = hub.New(g.ledger, g.authorize, hub.Options{
 		Limits: g.hubLimits(), Address: g.address, Origins: c.Origins, Told: g.teller.tell, Observer: g.metrics, Log: log,
 	})
-	nodes.Subscribe(g.hub.Dispatch)
 
 	backend, err := newMerchant(c, g.ledger, log)
 	if err != nil {
@@ -186,6 +187,7 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	}
 	writes, stopWrites := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWrites()
+	spawn(&ledger, "bus", func() error { return g.nodes.Run(writes, &screens{g.hub, g.ledger.Epoch()}) })
 	spawn(&ledger, "ledger", func() error { return g.ledger.Run(writes) })
 	spawn(&others, "hub", func() error { return g.hub.Run(parts) })
 	spawn(&others, "token keys", func() error { return g.verifier.Run(parts) })

@@ -30,6 +30,12 @@ type metrics struct {
 	delay           *prometheus.HistogramVec
 	tokens          *prometheus.CounterVec
 	untold          prometheus.Counter
+
+	hintsPublished *prometheus.CounterVec
+	hintsReceived  *prometheus.CounterVec
+	hintDelay      prometheus.Histogram
+	busLinks       *prometheus.CounterVec
+	busSuspect     prometheus.Gauge
 }
 
 // delays are the buckets of everything that should take about a millisecond.
@@ -66,11 +72,22 @@ func newMetrics() *metrics {
 		untold: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "paybell_timeline_dropped_total", Help: "Deliveries missing from timelines because the ledger was too busy to note them.",
 		}),
+
+		hintsPublished: counter("paybell_bus_hints_published_total", "Hints for other nodes by what became of them.", "result"),
+		hintsReceived:  counter("paybell_bus_hints_received_total", "Hints of other nodes by whether they were taken, or why not.", "result"),
+		hintDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "paybell_bus_delay_seconds", Help: "From a hint's sending to its coming, by the clocks of two nodes.", Buckets: delays,
+		}),
+		busLinks: counter("paybell_bus_links_total", "What happened to the connections that hints come by.", "event"),
+		busSuspect: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "paybell_bus_suspect", Help: "1 while hints may not come, and the journal is what is relied on.",
+		}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.webhooks, m.webhookDuration, m.commits, m.commitWrites, m.commitDuration, m.connections,
 		m.opened, m.closed, m.refused, m.sent, m.delay, m.tokens, m.untold,
+		m.hintsPublished, m.hintsReceived, m.hintDelay, m.busLinks, m.busSuspect,
 	)
 	return m
 }

@@ -74,8 +74,11 @@ func (h *Hub) open(c carrier, transport string, grant Grant, one seat) *client {
 	h.opts.Observer.Opened(transport)
 	h.add(1)
 	h.wheel.schedule(client, time.Now())
-	if h.draining.Load() { // Drain may have looked before we were there
+	switch { // Drain or Shut may have looked before we were there
+	case h.draining.Load():
 		client.end(h.goodbye(0))
+	case h.shut.Load():
+		client.end(withoutLedger())
 	}
 	return client
 }
@@ -109,17 +112,45 @@ func (c *client) add(orders []string) []*watcher {
 	return added
 }
 
-// settle takes what was read as the least that the watchers are to be sent.
-func (c *client) settle(watchers []*watcher, states []order.State) {
+// reading has watchers gather what comes while a read is under way for them, and
+// returns its number. They must be in the index before.
+func (c *client) reading(watchers []*watcher) uint32 {
+	number := c.hub.reads.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range watchers {
+		w.read, w.settled = number, false
+	}
+	return number
+}
+
+// settle takes what was read as the least that the watchers are to be sent, unless
+// a later read is under way.
+func (c *client) settle(watchers []*watcher, states []order.State, number uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, w := range watchers {
-		if m := newMessage(states[i], time.Time{}); m.newerThan(w.slot) {
-			w.slot = m
+		if w.read == number {
+			w.settleLocked(c.hub.message(states[i], time.Time{}))
 		}
-		w.settled = true
 	}
 	c.wakeLocked()
+}
+
+// settleLocked sends the newer of what was read and what was gathered, if it is
+// news for the client. What was gathered of another era than what was read is not
+// in the ledger any more, or is read again when the hub is told of its era.
+func (w *watcher) settleLocked(m *message) {
+	if gathered := w.slot; gathered != nil && gathered.era == m.era && !m.newerThan(gathered) {
+		m = gathered
+	}
+	if m.era != w.era {
+		w.era, w.sent = m.era, -1
+	}
+	w.slot, w.settled = nil, true
+	if m.version > w.sent {
+		w.slot = m
+	}
 }
 
 // wakeLocked sees to it that what is due gets written: by the writers, or where

@@ -32,16 +32,14 @@ func (h *Hub) goodbye(window time.Duration) cause {
 	return cause{name: "drain", code: closeGoingAway, reason: "goodbye", retry: retry}
 }
 
-// Clients of a node without a ledger come again within shutWindow, elsewhere as
-// they may hope. Who has not gone by shutCut is cut.
-const (
-	shutWindow = 5 * time.Second
-	shutCut    = 10 * time.Second
-)
+// shutWindow is the time over which clients of a node without a ledger come again,
+// to another if they may.
+const shutWindow = 5 * time.Second
 
 // Shut says goodbye to every client because what the node could show them may be
 // old: it has lost the ledger, or cannot trust it. New clients are refused until
-// Reopen is called. Shut does not wait for clients to go.
+// Reopen is called. Shut does not wait for clients to go; who has not gone in 10 s is
+// cut.
 func (h *Hub) Shut() {
 	if !h.shut.CompareAndSwap(false, true) {
 		return
@@ -50,7 +48,7 @@ func (h *Hub) Shut() {
 	for _, c := range clients {
 		c.end(withoutLedger())
 	}
-	time.AfterFunc(shutCut, func() {
+	time.AfterFunc(h.shutTime, func() {
 		for _, c := range clients {
 			c.end(causeCut)
 		}

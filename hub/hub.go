@@ -110,6 +110,7 @@ type Hub struct {
 	renewal chan struct{} // filled when everything is to be read anew
 
 	messageTime time.Duration // how long a client may take over one message that it sends
+	shutTime    time.Duration // how long a client may take to go when the hub is shut
 
 	index [indexShards]indexShard
 
@@ -157,7 +158,7 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 	h := &Hub{
 		authorize: authorize, snapshots: snapshots{orders: orders}, opts: opts,
 		seats: newSeats(opts.Limits), gate: newGate(opts.Limits),
-		born: time.Now(), messageTime: 10 * time.Second, renewal: make(chan struct{}, 1),
+		born: time.Now(), messageTime: 10 * time.Second, shutTime: 10 * time.Second, renewal: make(chan struct{}, 1),
 	}
 	h.changed = sync.NewCond(&h.mu)
 	for i := range h.index {

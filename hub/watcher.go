@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"time"
+
 	"github.com/paybell/paybell/order"
 )
 
@@ -57,6 +59,47 @@ func (h *Hub) read(c *client, watchers []*watcher, done func(error)) {
 		}
 		done(err)
 	})
+}
+
+// reading has watchers gather what comes while a read is under way for them, and
+// returns its number. They must be in the index before.
+func (c *client) reading(watchers []*watcher) uint32 {
+	number := c.hub.reads.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range watchers {
+		w.read, w.settled = number, false
+	}
+	return number
+}
+
+// settle takes what was read as the least that the watchers are to be sent, unless
+// a later read is under way.
+func (c *client) settle(watchers []*watcher, states []order.State, number uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, w := range watchers {
+		if w.read == number {
+			w.settleLocked(c.hub.message(states[i], time.Time{}))
+		}
+	}
+	c.wakeLocked()
+}
+
+// settleLocked sends the newer of what was read and what was gathered, if it is
+// news for the client. What was gathered of another era than what was read is not
+// in the ledger any more, or is read again when the hub is told of its era.
+func (w *watcher) settleLocked(m *message) {
+	if gathered := w.slot; gathered != nil && gathered.era == m.era && !m.newerThan(gathered) {
+		m = gathered
+	}
+	if m.era != w.era {
+		w.era, w.sent = m.era, -1
+	}
+	w.slot, w.settled = nil, true
+	if m.version > w.sent {
+		w.slot = m
+	}
 }
 
 // register adds watchers that gather what comes, but do not send yet.

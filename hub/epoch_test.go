@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,12 +73,18 @@ func TestRenewalOfTheSameEpochRepeatsNothing(t *testing.T) {
 
 func TestChangeDuringARenewalIsNotLost(t *testing.T) {
 	inBubble(t, Options{}, func(t *testing.T, n *node) {
+		var slow atomic.Bool
+		n.book.after = func() { // what was read is old when it comes
+			if slow.Load() {
+				time.Sleep(time.Second)
+			}
+		}
 		n.Renew("e1")
 		n.commit("o", order.Pending)
 		c, r := n.join(Grant{Orders: []string{"o"}})
 		time.Sleep(time.Second)
 		n.book.restore("e2", map[string]int64{"o": 1})
-		n.book.after = func() { time.Sleep(time.Second) } // what was read is old when it comes
+		slow.Store(true)
 		n.Renew("e2")
 		time.Sleep(500 * time.Millisecond)
 		n.commit("o", order.Paid)

@@ -26,7 +26,9 @@ func (c cause) after(frames []byte) cause {
 }
 
 // farewell says whether a WebSocket's client is told when to come again.
-func (c cause) farewell() bool { return c.code == closeGoingAway || c.code == closeTooMany }
+func (c cause) farewell() bool {
+	return c.code == closeGoingAway || c.code == closeTooMany || c.code == closeTryAgain && c.retry > 0
+}
 
 // Codes of RFC 6455, section 7.4.1.
 const (

@@ -74,8 +74,11 @@ func (h *Hub) open(c carrier, transport string, grant Grant, one seat) *client {
 	h.opts.Observer.Opened(transport)
 	h.add(1)
 	h.wheel.schedule(client, time.Now())
-	if h.draining.Load() { // Drain may have looked before we were there
+	switch { // Drain or Shut may have looked before we were there
+	case h.draining.Load():
 		client.end(h.goodbye(0))
+	case h.shut.Load():
+		client.end(withoutLedger())
 	}
 	return client
 }
@@ -107,19 +110,6 @@ func (c *client) add(orders []string) []*watcher {
 		}
 	}
 	return added
-}
-
-// settle takes what was read as the least that the watchers are to be sent.
-func (c *client) settle(watchers []*watcher, states []order.State) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, w := range watchers {
-		if m := newMessage(states[i], time.Time{}); m.newerThan(w.slot) {
-			w.slot = m
-		}
-		w.settled = true
-	}
-	c.wakeLocked()
 }
 
 // wakeLocked sees to it that what is due gets written: by the writers, or where

@@ -96,7 +96,8 @@ func TestNoSubscriptionMissesACommit(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		c.settle(n.register(c, []string{id}), states)
+		watchers := n.register(c, []string{id})
+		c.settle(watchers, states, c.reading(watchers))
 	}
 	missed, _ := wrong.run(t)
 	if missed == 0 {

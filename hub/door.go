@@ -65,8 +65,8 @@ func denied(err error) problem.Problem {
 // admit lets a request in by the token in its Authorization header, or answers
 // why not.
 func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (Grant, bool) {
-	if h.draining.Load() {
-		draining.Write(w)
+	if why := h.closed(); why != nil {
+		why.Write(w)
 		return Grant{}, false
 	}
 	token, err := bearer.Token(r.Header)

@@ -102,8 +102,15 @@ type Hub struct {
 	lot       *park.Lot // nil: every connection has goroutines
 	born      time.Time // the beginning of the hub's own time
 	draining  atomic.Bool
+	shut      atomic.Bool
+
+	epoch   atomic.Pointer[string] // of what is dispatched; nil: whatever comes
+	eras    eras
+	reads   atomic.Uint32 // of the ledger, for watchers
+	renewal chan struct{} // filled when everything is to be read anew
 
 	messageTime time.Duration // how long a client may take over one message that it sends
+	shutTime    time.Duration // how long a client may take to go when the hub is shut
 
 	index [indexShards]indexShard
 
@@ -151,7 +158,7 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 	h := &Hub{
 		authorize: authorize, snapshots: snapshots{orders: orders}, opts: opts,
 		seats: newSeats(opts.Limits), gate: newGate(opts.Limits),
-		born: time.Now(), messageTime: 10 * time.Second,
+		born: time.Now(), messageTime: 10 * time.Second, shutTime: 10 * time.Second, renewal: make(chan struct{}, 1),
 	}
 	h.changed = sync.NewCond(&h.mu)
 	for i := range h.index {
@@ -170,21 +177,23 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 	return h
 }
 
-// Run keeps the hub's time until ctx ends: heartbeats, the end of tokens, and
-// what parked clients say. It starts no goroutine that outlives it.
+// Run keeps the hub's time until ctx ends: heartbeats, the end of tokens, what
+// parked clients say, and what [Hub.Renew] asks for. It starts no goroutine that
+// outlives it.
 func (h *Hub) Run(ctx context.Context) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var lot sync.WaitGroup
+	var others sync.WaitGroup
 	if h.lot != nil {
-		lot.Go(func() {
+		others.Go(func() {
 			err = h.lot.Run(ctx)
 			stop()
 			h.lot.Close()
 		})
 	}
+	others.Go(func() { h.renew(ctx) })
 	h.wheel.run(ctx)
-	lot.Wait()
+	others.Wait()
 	return err
 }
 
@@ -194,16 +203,22 @@ func (h *Hub) now() time.Duration { return time.Since(h.born) }
 
 // Dispatch shows changes to whoever watches their orders. It never waits for a
 // client. Changes of one order must come in the order of their versions, or may
-// be left out where a newer one comes.
+// be left out where a newer one comes. Those of another epoch than that of the
+// last [Hub.Renew] are left out.
 func (h *Hub) Dispatch(changes []order.Change) {
 	now := time.Now()
-	for _, c := range changes {
+	epoch := h.epoch.Load()
+	for i := range changes {
+		c := &changes[i]
+		if epoch != nil && c.State.Epoch != *epoch {
+			continue
+		}
 		var m *message // made for the first who wants it
 		s := h.shard(c.State.Order)
 		s.mu.Lock()
 		for w := s.watchers[c.State.Order]; w != nil; w = w.next {
 			if m == nil {
-				m = newMessage(c.State, now)
+				m = h.message(c.State, now)
 			}
 			w.offer(m)
 		}

@@ -11,6 +11,7 @@ import (
 type message struct {
 	order   string
 	version int64
+	era     era
 	tag     string // "<epoch>.<version>"
 	final   bool
 	json    []byte    // the state's wire form
@@ -24,8 +25,18 @@ func newMessage(s order.State, learned time.Time) *message {
 	}
 }
 
-// newerThan says whether m makes old needless. nil is older than any.
-func (m *message) newerThan(old *message) bool { return old == nil || m.version > old.version }
+// message encodes a state for the hub's watchers.
+func (h *Hub) message(s order.State, learned time.Time) *message {
+	m := newMessage(s, learned)
+	m.era = h.eras.of(s.Epoch)
+	return m
+}
+
+// newerThan says whether m, which came after old, makes it needless. nil is older
+// than any. What comes last of another era is newer, because eras come in order.
+func (m *message) newerThan(old *message) bool {
+	return old == nil || m.era != old.era || m.version > old.version
+}
 
 // A kind is a type of message, by its name on every transport.
 type kind string

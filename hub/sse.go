@@ -60,8 +60,8 @@ func (h *Hub) admitStream(w http.ResponseWriter, r *http.Request, keys []string)
 	if len(keys) == 0 {
 		return h.admit(w, r)
 	}
-	if h.draining.Load() {
-		draining.Write(w)
+	if why := h.closed(); why != nil {
+		why.Write(w)
 		return Grant{}, false
 	}
 	grant, ok := h.tickets.redeem(keys[0], time.Now())

@@ -26,8 +26,8 @@ const bearerPrefix = "bearer."
 // net/http lets go of the request. The connection is parked, or where that is not
 // possible, one goroutine stays to read.
 func (h *Hub) WebSocket(w http.ResponseWriter, r *http.Request) {
-	if h.draining.Load() {
-		draining.Write(w)
+	if why := h.closed(); why != nil {
+		why.Write(w)
 		return
 	}
 	if !h.originAllowed(r) {

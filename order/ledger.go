@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,8 @@ type Ledger struct {
 	opts  LedgerOptions
 	queue chan *entry
 	done  chan struct{} // closed when Run has returned
+
+	overdue atomic.Pointer[chan struct{}] // closed while a commit takes too long
 }
 
 // LedgerOptions tune a [Ledger]. The zero value is what production runs.
@@ -31,6 +34,11 @@ type LedgerOptions struct {
 	// took, and how it ended. nil: nobody is told.
 	Observe func(writes int, took time.Duration, err error)
 
+	// Patience is how long a commit may take before those who wait for it, and all
+	// who come before it has ended, are told ErrOverdue. 0 means 5 s: longer than
+	// any disk that works, and shorter than a provider waits.
+	Patience time.Duration
+
 	// Now is the clock that stamps new versions. nil means time.Now.
 	Now func() time.Time
 }
@@ -40,6 +48,9 @@ var (
 	ErrTerms = errors.New("order: registered on other terms")
 	// ErrKeyReused means that an idempotency key was used for another request.
 	ErrKeyReused = errors.New("order: idempotency key was used for another request")
+	// ErrOverdue means that the storage has not answered in time. Whether the write
+	// was stored is not known.
+	ErrOverdue = errors.New("order: the ledger does not answer in time")
 	// ErrClosed means that the ledger takes no more writes.
 	ErrClosed = errors.New("order: ledger is closed")
 )
@@ -55,10 +66,21 @@ func NewLedger(store Store, opts LedgerOptions) *Ledger {
 	if opts.Observe == nil {
 		opts.Observe = func(int, time.Duration, error) {}
 	}
+	if opts.Patience == 0 {
+		opts.Patience = 5 * time.Second
+	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Ledger{store: store, opts: opts, queue: make(chan *entry, 8*opts.Batch), done: make(chan struct{})}
+	l := &Ledger{store: store, opts: opts, queue: make(chan *entry, 8*opts.Batch), done: make(chan struct{})}
+	l.inTime()
+	return l
+}
+
+// inTime says that no commit is overdue.
+func (l *Ledger) inTime() {
+	overdue := make(chan struct{})
+	l.overdue.Store(&overdue)
 }
 
 // Epoch is the random id of this ledger's incarnation.
@@ -151,8 +173,16 @@ func claim(key IdempotencyKey) *IdempotencyKey {
 // Run's: its outcome is not known.
 func (l *Ledger) write(ctx context.Context, e *entry) error {
 	e.done = make(chan error, 1)
+	overdue := *l.overdue.Load()
+	select {
+	case <-overdue:
+		return ErrOverdue // it would wait behind one that does not end
+	default:
+	}
 	select {
 	case l.queue <- e:
+	case <-overdue:
+		return ErrOverdue
 	case <-l.done:
 		return ErrClosed
 	case <-ctx.Done():
@@ -163,6 +193,8 @@ func (l *Ledger) write(ctx context.Context, e *entry) error {
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("order: waiting for the commit: %w", context.Cause(ctx))
+	case <-overdue:
+		return ErrOverdue
 	case <-l.done:
 		select { // Run answered and then returned
 		case err := <-e.done:
@@ -196,19 +228,41 @@ func (l *Ledger) Run(ctx context.Context) error {
 				break gather
 			}
 		}
-		if err := l.commit(context.WithoutCancel(ctx), batch); errors.Is(err, ErrBroken) {
+		if err := l.commitInTime(context.WithoutCancel(ctx), batch); errors.Is(err, ErrBroken) {
 			return err
 		}
 	}
 }
 
+// commitInTime commits, and has everybody told who waits when that takes too long.
+// It is one timer for a commit and not one for each that waits. The commit goes on,
+// since nobody can call it back.
+func (l *Ledger) commitInTime(ctx context.Context, batch []*entry) error {
+	overdue := *l.overdue.Load()
+	timer := time.AfterFunc(l.opts.Patience, func() { close(overdue) })
+	defer func() {
+		if !timer.Stop() {
+			l.inTime()
+		}
+	}()
+	return l.commit(ctx, batch, overdue)
+}
+
 // commit writes a batch and answers each of its entries. When a shared commit
-// fails, each is tried alone, so that one cannot fail the others.
-func (l *Ledger) commit(ctx context.Context, batch []*entry) error {
+// fails, each is tried alone, so that one cannot fail the others; but not for those
+// who have been told already that it is overdue, because a storage that is away may
+// take as long over each of them.
+func (l *Ledger) commit(ctx context.Context, batch []*entry, overdue <-chan struct{}) error {
 	changes, err := l.try(ctx, batch)
 	if err != nil && !errors.Is(err, ErrBroken) && len(batch) > 1 {
 		for i := range batch {
-			if err := l.commit(ctx, batch[i:i+1]); errors.Is(err, ErrBroken) {
+			select {
+			case <-overdue:
+				answer(batch[i:], err)
+				return nil
+			default:
+			}
+			if err := l.commit(ctx, batch[i:i+1], overdue); errors.Is(err, ErrBroken) {
 				return answer(batch[i+1:], err)
 			}
 		}

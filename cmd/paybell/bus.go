@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/paybell/paybell/bus"
 	"github.com/paybell/paybell/bus/redis"
-	"github.com/paybell/paybell/hub"
 	"github.com/paybell/paybell/order"
 )
 
@@ -53,26 +51,6 @@ func (k *checker) bus() {
 		k.mistakef("cluster_secret", "is shorter than %d bytes; make one with: openssl rand -hex 32", minClusterSecret)
 	}
 }
-
-// screens has a hub show what a bus brings of its own ledger.
-type screens struct {
-	hub   *hub.Hub
-	epoch string
-}
-
-func (s *screens) Hints(changes []order.Change) { s.hub.Dispatch(s.own(changes)) }
-
-func (s *screens) own(changes []order.Change) []order.Change {
-	stranger := func(c order.Change) bool { return c.State.Epoch != s.epoch }
-	if slices.ContainsFunc(changes, stranger) {
-		changes = slices.DeleteFunc(slices.Clone(changes), stranger)
-	}
-	return changes
-}
-
-// Gap and Suspect are for one who reads the journal.
-func (s *screens) Gap()         {}
-func (s *screens) Suspect(bool) {}
 
 // busMetrics is the observer of the bus.
 type busMetrics struct{ *metrics }

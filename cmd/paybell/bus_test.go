@@ -32,17 +32,7 @@ func TestAGatewayTellsOthersThroughTheBus(t *testing.T) {
 	one.untilMetric(`paybell_bus_hints_published_total{result="` + string(bus.Sent) + `"} 1`)
 	another.untilMetric(`paybell_bus_hints_received_total{result="taken"} 1`)
 	another.untilMetric("paybell_bus_delay_seconds_count 1")
-}
-
-func TestANodeShowsNothingOfAnotherLedger(t *testing.T) {
-	gw := startGateway(t)
-	mine := order.Change{State: order.State{Order: "A1001", Version: 1, Epoch: gw.gateway.ledger.Epoch()}}
-	theirs := order.Change{State: order.State{Order: "A1001", Version: 2, Epoch: "another"}}
-	changes := []order.Change{theirs, mine, theirs}
-	kept := (&screens{gw.gateway.hub, gw.gateway.ledger.Epoch()}).own(changes)
-	if len(kept) != 1 || kept[0].State.Version != 1 || changes[0].State.Version != 2 {
-		t.Errorf("of %v it shows %v", changes, kept)
-	}
+	another.untilMetric(`paybell_follower_hints_total{outcome="foreign"} 1`)
 }
 
 func (gw *testGateway) untilMetric(want string) {

@@ -22,6 +22,7 @@ import (
 // A store is what a gateway needs of a ledger's durable side.
 type store interface {
 	order.Store
+	order.Journal
 	order.Due
 	Shrink(context.Context) error // its caches; called in calm times
 }
@@ -40,6 +41,7 @@ type gateway struct {
 	verifier *auth.Verifier
 	hub      *hub.Hub
 	nodes    nodes
+	follower *hub.Follower
 	teller   *tellTale
 	public   *http.ServeMux
 	admin    *http.ServeMux
@@ -81,6 +83,7 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	g.hub = hub.New(g.ledger, g.authorize, hub.Options{
 		Limits: g.hubLimits(), Address: g.address, Origins: c.Origins, Told: g.teller.tell, Observer: g.metrics, Log: log,
 	})
+	g.follower = hub.NewFollower(st, g.hub, hub.FollowerOptions{Observer: g.metrics.follower(), Log: log})
 
 	backend, err := newMerchant(c, g.ledger, log)
 	if err != nil {
@@ -187,9 +190,10 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	}
 	writes, stopWrites := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWrites()
-	spawn(&ledger, "bus", func() error { return g.nodes.Run(writes, &screens{g.hub, g.ledger.Epoch()}) })
+	spawn(&ledger, "bus", func() error { return g.nodes.Run(writes, g.follower) })
 	spawn(&ledger, "ledger", func() error { return g.ledger.Run(writes) })
 	spawn(&others, "hub", func() error { return g.hub.Run(parts) })
+	spawn(&others, "follower", func() error { g.follower.Run(parts); return nil })
 	spawn(&others, "token keys", func() error { return g.verifier.Run(parts) })
 	spawn(&others, "expiry", func() error { return g.ledger.Expire(parts, g.due, g.log) })
 	spawn(&others, "timelines", func() error { g.teller.run(parts); return nil })

@@ -44,6 +44,12 @@ func startGateway(t testing.TB) *testGateway {
 
 func startGatewayWith(t testing.TB, ledger string, change func(*config)) *testGateway {
 	t.Helper()
+	return startGatewayOver(t, ledger, change, func(st *sqlite.Store) store { return st })
+}
+
+// startGatewayOver starts a gateway over what over makes of the ledger.
+func startGatewayOver(t testing.TB, ledger string, change func(*config), over func(*sqlite.Store) store) *testGateway {
+	t.Helper()
 	loopback := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -62,7 +68,7 @@ func startGatewayWith(t testing.TB, ledger string, change func(*config)) *testGa
 		t.Fatal(err)
 	}
 	logs := &syncBuffer{}
-	g, err := newGateway(c, st, slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	g, err := newGateway(c, over(st), slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (g *gateway) unready() string {
 	if err := g.ready.ledger(); err != nil {
 		return "the ledger takes no writes"
 	}
-	return ""
+	return g.follower.Trouble()
 }
 
 // health adds the addresses that supervisors ask: /livez fails when the process

@@ -96,6 +96,10 @@ var (
 		Status: http.StatusTooManyRequests, Name: "connecting-too-fast", Title: "Too many new connections at once",
 		Detail: "More clients come than this node takes in a second. Try again after Retry-After.", RetryAfter: time.Second,
 	}, 5 * time.Second}
+	tooManyTickets = refusal{problem.Problem{
+		Status: http.StatusTooManyRequests, Name: "too-many-tickets", Title: "Too many tickets of this token",
+		Detail: "A token buys 20 tickets in 30 s. Use those that there are, or try again after Retry-After.", RetryAfter: 10 * time.Second,
+	}, 20 * time.Second}
 	tooManyOrders = refusal{problem.Problem{
 		Status: http.StatusTooManyRequests, Name: "too-many-orders", Title: "Too many orders on one connection",
 		Detail: "Name fewer orders to watch, or spread them over several connections.", RetryAfter: time.Minute,

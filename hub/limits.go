@@ -26,12 +26,13 @@ type Limits struct {
 	Connections int
 
 	// PerToken is how many of them may have come with the same token (its jti):
-	// the tabs and devices of one customer. 0 means 20.
+	// the tabs and devices of one customer. 0 means 20. Nodes share it out; see
+	// [Hub.Share].
 	PerToken int
 
 	// PerAddress is how many of them may have come from the same address; of
 	// IPv6, from the same /64, which is what one customer gets. 0 means 1,000:
-	// a mobile network may hide very many behind one.
+	// a mobile network may hide very many behind one. Nodes share it out too.
 	PerAddress int
 
 	// Loopback counts the addresses of this machine too. Left out, they are not
@@ -161,6 +162,7 @@ type seats struct {
 	seed   maphash.Seed
 
 	mu        sync.Mutex
+	nodes     int // that share the limits of tokens and addresses
 	all       int
 	unnamed   int // of them, those whose token is still to come
 	tokens    counts
@@ -187,7 +189,7 @@ const unnamedShare = 4
 
 // newSeats counts up to limits, which have their defaults.
 func newSeats(limits Limits) *seats {
-	return &seats{limits: limits, seed: maphash.MakeSeed(), tokens: counts{}, addresses: counts{}}
+	return &seats{limits: limits, seed: maphash.MakeSeed(), nodes: 1, tokens: counts{}, addresses: counts{}}
 }
 
 // take gives a client a seat, or says why it gets none. An empty token is one
@@ -201,9 +203,9 @@ func (s *seats) take(token string, address netip.Addr) (seat, *refusal) {
 	case exceeds(s.all+1, s.limits.Connections),
 		one.token == unnamed && s.limits.Connections >= 0 && s.unnamed >= max(s.limits.Connections/unnamedShare, 1):
 		return seat{}, &tooMany
-	case s.tokens.full(one.token, s.limits.PerToken):
+	case s.tokens.full(one.token, share(s.limits.PerToken, s.nodes)):
 		return seat{}, &tooManyOfToken
-	case s.addresses.full(one.address, s.limits.PerAddress):
+	case s.addresses.full(one.address, share(s.limits.PerAddress, s.nodes)):
 		return seat{}, &tooManyOfAddress
 	}
 	s.all++
@@ -213,6 +215,27 @@ func (s *seats) take(token string, address netip.Addr) (seat, *refusal) {
 	s.tokens.add(one.token)
 	s.addresses.add(one.address)
 	return one, nil
+}
+
+// leastShare is what a token or address may always take from a node, if the limit
+// is not lower: a load balancer does not deal one customer's tabs out evenly.
+const leastShare = 5
+
+// share is a node's part of a limit for all nodes.
+func share(limit, nodes int) int {
+	if limit < 0 {
+		return limit
+	}
+	return max((limit+nodes-1)/nodes, min(limit, leastShare))
+}
+
+// Share says how many nodes clients come to, this one among them. Each holds a
+// token or an address to its part of the limit, rounded up, and to 5 at least.
+// Clients that are there already stay.
+func (h *Hub) Share(nodes int) {
+	h.seats.mu.Lock()
+	defer h.seats.mu.Unlock()
+	h.seats.nodes = max(nodes, 1)
 }
 
 // name counts the token of a seat that was taken without one, and returns the
@@ -225,7 +248,7 @@ func (s *seats) name(one seat, token string) (seat, *refusal) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tokens.full(key, s.limits.PerToken) {
+	if s.tokens.full(key, share(s.limits.PerToken, s.nodes)) {
 		return one, &tooManyOfToken
 	}
 	s.unnamed--

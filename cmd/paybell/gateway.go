@@ -186,7 +186,7 @@ func (g *gateway) guard(next http.Handler, answer time.Duration) http.Handler {
 // first, watchers next, the ledger last.
 func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	g.readKeySets(ctx)
-	if err := g.revocations.read(ctx); err != nil { // nobody is let in before it is known who is not
+	if err := g.revocations.begin(ctx); err != nil {
 		return err
 	}
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))

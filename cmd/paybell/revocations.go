@@ -76,6 +76,14 @@ func (r *revocations) read(ctx context.Context) error {
 	}
 }
 
+// begin reads for the first time, before anybody is let in: also when ctx has
+// ended, since what is served until the gateway stops must be right.
+func (r *revocations) begin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return r.read(ctx)
+}
+
 // run looks for new ones until ctx ends.
 func (r *revocations) run(ctx context.Context) {
 	tick := time.NewTicker(revocationPoll)

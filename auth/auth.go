@@ -9,8 +9,8 @@
 // [APIKeys] checks. No error text and no log line holds any part of a token, a
 // secret or an API key.
 //
-// What a token's bearer then sees, and ending a connection when its token ends,
-// is package hub's business.
+// What a token's bearer then sees, and ending a connection when its token ends or
+// is revoked, is package hub's business.
 package auth
 
 import (
@@ -18,12 +18,17 @@ import (
 	"time"
 )
 
-// What callers branch on. Each error about a token is an ErrInvalid, and about an
-// expired one also an ErrExpired.
+// What callers branch on. Each error about a token is an ErrInvalid, about an
+// expired one also an ErrExpired, and about a revoked one also an ErrRevoked.
 var (
 	ErrInvalid = errors.New("auth: token not valid")
 	ErrExpired = errors.New("auth: token expired")
+	ErrRevoked = errors.New("auth: token revoked")
 )
+
+// LongestUse is for how long, at most, a token is good that there is already: its
+// longest life, and how far its signer's clock may run ahead.
+const LongestUse = maxLifetime + clockSkew
 
 // A Reason is the stable name of why a token was refused, short enough for a
 // metric label and drawn from the constants below only.
@@ -41,6 +46,7 @@ const (
 	ReasonAudience  Reason = "audience"  // made for someone else
 	ReasonEarly     Reason = "early"     // not valid yet
 	ReasonExpired   Reason = "expired"
+	ReasonRevoked   Reason = "revoked"
 )
 
 // An Error says why a token was refused and how to mend it. Its text is chosen
@@ -54,10 +60,11 @@ func refuse(reason Reason, text string) *Error { return &Error{reason, text} }
 
 func (e *Error) Error() string { return "auth: " + e.text }
 
-// Is makes every Error an [ErrInvalid], and one for an expired token also an
-// [ErrExpired].
+// Is makes every Error an [ErrInvalid], and one for an expired or revoked token
+// also an [ErrExpired] or [ErrRevoked].
 func (e *Error) Is(target error) bool {
-	return target == ErrInvalid || target == ErrExpired && e.Reason == ReasonExpired
+	return target == ErrInvalid || target == ErrExpired && e.Reason == ReasonExpired ||
+		target == ErrRevoked && e.Reason == ReasonRevoked
 }
 
 // Claims are what a verified token says.

@@ -24,6 +24,7 @@ type Minter struct {
 	issuer, audience string
 	tokenType        string
 	now              func() time.Time
+	revocations      *Revocations
 }
 
 // NewMinter returns a Minter whose tokens a [Verifier] with the same options
@@ -40,7 +41,7 @@ func NewMinter(k Key, opts Options) (*Minter, error) {
 	m := &Minter{
 		key: parsed, method: jwt.GetSigningMethod(parsed.algorithm),
 		issuer: opts.Issuer, audience: cmp.Or(opts.Audience, "paybell"),
-		tokenType: cmp.Or(opts.TokenType, "JWT"), now: opts.Now,
+		tokenType: cmp.Or(opts.TokenType, "JWT"), now: opts.Now, revocations: opts.Revocations,
 	}
 	if m.now == nil {
 		m.now = time.Now
@@ -50,7 +51,9 @@ func NewMinter(k Key, opts Options) (*Minter, error) {
 
 // Mint returns a token that opens orders until ttl from now, and what it says.
 // A ttl of 0 means [DefaultLifetime]; it is cut to whole seconds, of which there
-// must be 1 to 900. An empty subject is left out.
+// must be 1 to 900. An empty subject is left out. With a key that is revoked it is
+// ErrRevoked. Where older tokens of the subject or the orders were revoked within
+// this second, the new one says that it was issued in the next.
 func (m *Minter) Mint(subject string, orders []string, ttl time.Duration) (string, Claims, error) {
 	if ttl == 0 {
 		ttl = DefaultLifetime
@@ -73,7 +76,14 @@ func (m *Minter) Mint(subject string, orders []string, ttl time.Duration) (strin
 	now := m.now().Truncate(time.Second)
 	c := Claims{
 		Issuer: m.issuer, Subject: subject, ID: rand.Text(), Orders: orders,
-		IssuedAt: now, Expires: now.Add(ttl), KeyID: m.key.id,
+		IssuedAt: now, KeyID: m.key.id,
+	}
+	if from := m.revocations.validFrom(c, now); from.After(now) {
+		c.IssuedAt = from
+	}
+	c.Expires = c.IssuedAt.Add(ttl)
+	if m.revocations.Revoked(c, now) {
+		return "", Claims{}, fmt.Errorf("auth: mint: %w: its key %s is; sign with another", ErrRevoked, label(Key{ID: m.key.id}, 0))
 	}
 	token, err := m.sign(c)
 	if err != nil {

@@ -35,6 +35,10 @@ type Options struct {
 	// ("at+jwt"), logout tokens and the like.
 	TokenType string
 
+	// Revocations are the tokens that are refused before their time is up, and as
+	// which none is minted. nil: there are none.
+	Revocations *Revocations
+
 	Now        func() time.Time // what exp, iat and nbf are compared with; nil means time.Now
 	Log        *slog.Logger     // key sets that could not be read, and their changes; nil means slog.Default
 	HTTPClient *http.Client     // reads key sets, never following redirects; nil means one of our own
@@ -49,6 +53,8 @@ type Verifier struct {
 	keys   map[string]key // by kid; the configured ones
 	sets   []*keySet      // asked in the order of the configuration for any other kid
 	claims *jwt.Validator
+
+	revocations *Revocations
 }
 
 // NewVerifier returns a Verifier for tokens signed by any of keys. It refuses
@@ -61,7 +67,7 @@ func NewVerifier(keys []Key, opts Options) (*Verifier, error) {
 	}
 	v := &Verifier{
 		issuer: opts.Issuer, audience: opts.Audience, tokenType: opts.TokenType, now: opts.Now,
-		keys: map[string]key{},
+		keys: map[string]key{}, revocations: opts.Revocations,
 	}
 	if v.audience == "" {
 		v.audience = "paybell"
@@ -114,7 +120,8 @@ func (v *Verifier) validator() *jwt.Validator {
 
 // Verify returns what a token says when it is genuine, made for this service
 // and valid now. Every error is an [ErrInvalid]; an expired token's is also an
-// [ErrExpired], and only when the token was genuine otherwise. It never waits:
+// [ErrExpired], a revoked one's an [ErrRevoked], and only when the token was
+// genuine otherwise. It never waits:
 // a kid that no key set holds is refused at once, and asks for the sets to be
 // read again soon.
 func (v *Verifier) Verify(token string) (Claims, error) {
@@ -135,13 +142,17 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 	if jwt.GetSigningMethod(key.algorithm).Verify(parts.signed, parts.signature, key.public) != nil {
 		return Claims{}, refuse(ReasonSignature, "signature does not match the key that kid names; sign with that key")
 	}
-	if why := p.check(v.issuer, v.audience, v.now()); why != nil {
+	now := v.now()
+	if why := p.check(v.issuer, v.audience, now); why != nil {
 		return Claims{}, why
 	}
 	if v.claims.Validate(p) != nil {
 		return Claims{}, refuse(ReasonClaims, "claims are not valid")
 	}
 	p.KeyID = key.id
+	if v.revocations.Revoked(p.Claims, now) {
+		return Claims{}, refuse(ReasonRevoked, "token was revoked; get a new one")
+	}
 	return p.Claims, nil
 }
 

@@ -12,6 +12,7 @@ type cause struct {
 	code   int    // the WebSocket close code (RFC 6455, section 7.4); 0: cut off without a word
 	reason string // of the close frame
 	retry  time.Duration
+	mute   bool             // nothing that is due goes out before it
 	answer *problem.Problem // where the client has heard nothing yet and can be answered so
 	last   []byte           // frames that end with the close frame, where the library has made one
 }
@@ -32,13 +33,14 @@ func (c cause) farewell() bool {
 
 // Codes of RFC 6455, section 7.4.1.
 const (
-	closeNormal      = 1000
-	closeGoingAway   = 1001
-	closeProtocol    = 1002
-	closeInvalidData = 1007
-	closeTooBig      = 1009
-	closeTryAgain    = 1013
-	closeTooMany     = 4429 // ours
+	closeNormal       = 1000
+	closeGoingAway    = 1001
+	closeProtocol     = 1002
+	closeInvalidData  = 1007
+	closeTooBig       = 1009
+	closeTryAgain     = 1013
+	closeUnauthorized = 4401 // ours, as the next
+	closeTooMany      = 4429
 )
 
 var (
@@ -47,13 +49,13 @@ var (
 	causeSlow    = cause{name: "slow"}   // it did not take, or finish, a message in time
 	causeNoise   = cause{name: "noise"}  // it talks where it is to listen
 	causeWaited  = cause{name: "waited"} // a long poll had its answer, or waited long enough
-	causeExpired = cause{name: "token_expired", code: 4401, reason: "token expired", retry: time.Second}
+	causeExpired = cause{name: "token_expired", code: closeUnauthorized, reason: "token expired", retry: time.Second}
 
 	causeBadMessage = cause{name: "bad_message", code: 4400, reason: "bad message"}
 	causeNotUTF8    = cause{name: "bad_message", code: closeInvalidData, reason: "text is not UTF-8"}
 	causeProtocol   = cause{name: "bad_message", code: closeProtocol, reason: "protocol error"}
 	causeTooBig     = cause{name: "bad_message", code: closeTooBig, reason: "message too big"}
-	causeDenied     = cause{name: "token_invalid", code: 4401, reason: "token not valid"}
+	causeDenied     = cause{name: "token_invalid", code: closeUnauthorized, reason: "token not valid"}
 	causeNotYours   = cause{name: "not_your_order", code: 4403, reason: "not your order"}
 	causeOtherOwner = cause{name: "not_your_order", code: 4403, reason: "token of another subject"}
 	causeNoToken    = cause{name: "no_token", code: 4408, reason: "no token in time"}

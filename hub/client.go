@@ -44,6 +44,7 @@ type client struct {
 
 	mu       sync.Mutex
 	subject  string
+	origin   origin
 	expires  int64         // when the token ends, in Unix nanoseconds; 0: there was none yet
 	watchers *watcher      // in the order in which they came
 	ending   *cause        // set once: nothing is offered any more
@@ -85,6 +86,7 @@ func (h *Hub) open(c carrier, transport string, grant Grant, one seat) *client {
 
 func (c *client) grantLocked(grant Grant) {
 	c.subject = strings.Clone(grant.Subject) // not the token that it is a part of
+	c.origin = originOf(grant)
 	c.expires = 0
 	if !grant.Expires.IsZero() {
 		c.expires = grant.Expires.UnixNano()
@@ -179,7 +181,7 @@ func (c *client) flush() {
 func (c *client) take() ([]outgoing, *cause) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ending != nil && c.ending.code == 0 {
+	if c.ending != nil && (c.ending.code == 0 || c.ending.mute) {
 		return nil, c.ending
 	}
 	var batch []outgoing

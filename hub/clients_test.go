@@ -204,7 +204,7 @@ func streamSSE(n *node, r *http.Request) *watch {
 			goodbyeReason = e.Reason
 			see(e)
 		})
-		if goodbyeReason == "token_expired" {
+		if goodbyeReason == "token_expired" || goodbyeReason == "token_revoked" {
 			return 4401
 		}
 		return -1

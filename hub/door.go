@@ -20,6 +20,10 @@ var (
 		Status: http.StatusUnauthorized, Name: "ticket-invalid", Title: "The ticket does not open anything",
 		Detail: "A ticket is good for one connection within 30 s. Ask POST /v1/tickets for a new one.",
 	}
+	tokenRevoked = problem.Problem{
+		Status: http.StatusUnauthorized, Name: "token-revoked", Title: "Token revoked",
+		Detail: "The token was revoked before its time was up. Ask the shop's backend for a new one.",
+	}
 	tokenForm    = badRequest(`Send one Authorization header, of the form "Bearer <token>".`)
 	tokenTwice   = badRequest("Send one token, in one place.")
 	protocolName = badRequest("Offer the sub-protocol " + Subprotocol + ".")
@@ -51,11 +55,14 @@ func badRequest(detail string) problem.Problem {
 
 // denied says why a token does not open the door.
 func denied(err error) problem.Problem {
-	if errors.Is(err, ErrExpired) {
+	switch {
+	case errors.Is(err, ErrExpired):
 		return problem.Problem{
 			Status: http.StatusUnauthorized, Name: "token-expired", Title: "Token expired",
 			Detail: "The token's time is up. Ask the shop's backend for a new one.",
 		}
+	case errors.Is(err, ErrRevoked):
+		return tokenRevoked
 	}
 	return problem.Problem{
 		Status: http.StatusUnauthorized, Name: "token-invalid", Title: "Token not valid", Detail: err.Error(),

@@ -153,7 +153,7 @@ func (w *world) gap(f *Follower) {
 
 func (w *world) watch(h *Hub, c *client, id string) {
 	if w.rule != watchersComeFirst {
-		h.watch(c, []string{id})
+		h.watch(c, Grant{}, []string{id})
 		return
 	}
 	h.snapshots.ask([]string{id}, func(states []order.State, _ error) {

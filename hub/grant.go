@@ -11,6 +11,8 @@ type Grant struct {
 	Subject string   // whose token it is; empty: the token does not say
 	Orders  []string // exactly these may be watched, and no other
 	Expires time.Time
+	Issued  time.Time // the token's iat
+	KeyID   string    // of the key that signed
 }
 
 func (g Grant) allows(order string) bool { return slices.Contains(g.Orders, order) }

@@ -89,6 +89,9 @@ type node struct {
 	told   []order.Told
 	opened map[string]int
 	closed map[string]int // by transport and cause
+
+	revocations []order.Revocation
+	admitted    func(Grant) // called when the door has let a token in; nil: nothing is
 }
 
 func (n *node) Opened(transport string) {
@@ -123,13 +126,19 @@ func (n *node) logged() string {
 
 func (n *node) authorize(token string) (Grant, error) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	g, ok := n.grants[token]
+	admitted := n.admitted
+	n.mu.Unlock()
+	if admitted != nil && ok && !n.isRevoked(g) {
+		defer admitted(g)
+	}
 	switch {
 	case !ok:
 		return Grant{}, errors.New("The signature is wrong.")
 	case !g.Expires.After(time.Now()):
 		return Grant{}, fmt.Errorf("%w", ErrExpired)
+	case n.isRevoked(g):
+		return Grant{}, fmt.Errorf("%w", ErrRevoked)
 	}
 	return g, nil
 }
@@ -194,6 +203,7 @@ func newStillNode(t testing.TB, opts Options) *node {
 		opened: map[string]int{}, closed: map[string]int{},
 	}
 	opts.Observer = n
+	opts.Revoked = n.isRevoked
 	opts.Log = slog.New(slog.NewTextHandler(n, nil))
 	opts.Told = func(told order.Told) {
 		n.mu.Lock()

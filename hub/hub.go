@@ -30,8 +30,8 @@ type Orders interface {
 }
 
 // Authorize says what a token allows. The text of its error is shown to the
-// stranger who sent the token; an error wrapping [ErrExpired] says that the token
-// was good once.
+// stranger who sent the token; an error wrapping [ErrExpired] or [ErrRevoked] says
+// that the token was good once.
 type Authorize func(token string) (Grant, error)
 
 // ErrExpired is wrapped by an [Authorize] error about a token whose time is up.
@@ -70,6 +70,18 @@ type Options struct {
 	// nil: nobody is told.
 	Told func(order.Told)
 
+	// Revoked says whether the token of a grant was revoked since it was given. It
+	// must know of a revocation before [Hub.Revoke] is called with it. nil: none is.
+	Revoked func(Grant) bool
+
+	// Tickets uses tickets up. nil: they are remembered in this process's memory,
+	// which is right for a single node whose TicketSecret is its own.
+	Tickets Tickets
+
+	// TicketSecret seals tickets, so that a ticket of one node opens a connection to
+	// any that has the same. Empty: a random one, of this hub alone.
+	TicketSecret []byte
+
 	Limits Limits // how much clients may take
 
 	// Address says from where a request's client comes. One that is not valid has
@@ -94,7 +106,7 @@ type Hub struct {
 	authorize Authorize
 	snapshots snapshots
 	opts      Options
-	tickets   tickets
+	tickets   *tickets
 	wheel     wheel
 	writers   writers
 	seats     *seats
@@ -149,6 +161,9 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 	if opts.Told == nil {
 		opts.Told = func(order.Told) {}
 	}
+	if opts.Revoked == nil {
+		opts.Revoked = func(Grant) bool { return false }
+	}
 	if opts.Observer == nil {
 		opts.Observer = unobserved{}
 	}
@@ -157,7 +172,7 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 	}
 	h := &Hub{
 		authorize: authorize, snapshots: snapshots{orders: orders}, opts: opts,
-		seats: newSeats(opts.Limits), gate: newGate(opts.Limits),
+		tickets: newTickets(opts.Tickets, opts.TicketSecret), seats: newSeats(opts.Limits), gate: newGate(opts.Limits),
 		born: time.Now(), messageTime: 10 * time.Second, shutTime: 10 * time.Second, renewal: make(chan struct{}, 1),
 	}
 	h.changed = sync.NewCond(&h.mu)

@@ -26,12 +26,13 @@ type Limits struct {
 	Connections int
 
 	// PerToken is how many of them may have come with the same token (its jti):
-	// the tabs and devices of one customer. 0 means 20.
+	// the tabs and devices of one customer. 0 means 20. Nodes share it out; see
+	// [Hub.Share].
 	PerToken int
 
 	// PerAddress is how many of them may have come from the same address; of
 	// IPv6, from the same /64, which is what one customer gets. 0 means 1,000:
-	// a mobile network may hide very many behind one.
+	// a mobile network may hide very many behind one. Nodes share it out too.
 	PerAddress int
 
 	// Loopback counts the addresses of this machine too. Left out, they are not
@@ -96,6 +97,10 @@ var (
 		Status: http.StatusTooManyRequests, Name: "connecting-too-fast", Title: "Too many new connections at once",
 		Detail: "More clients come than this node takes in a second. Try again after Retry-After.", RetryAfter: time.Second,
 	}, 5 * time.Second}
+	tooManyTickets = refusal{problem.Problem{
+		Status: http.StatusTooManyRequests, Name: "too-many-tickets", Title: "Too many tickets of this token",
+		Detail: "A token buys 20 tickets in 30 s. Use those that there are, or try again after Retry-After.", RetryAfter: 10 * time.Second,
+	}, 20 * time.Second}
 	tooManyOrders = refusal{problem.Problem{
 		Status: http.StatusTooManyRequests, Name: "too-many-orders", Title: "Too many orders on one connection",
 		Detail: "Name fewer orders to watch, or spread them over several connections.", RetryAfter: time.Minute,
@@ -157,6 +162,7 @@ type seats struct {
 	seed   maphash.Seed
 
 	mu        sync.Mutex
+	nodes     int // that share the limits of tokens and addresses
 	all       int
 	unnamed   int // of them, those whose token is still to come
 	tokens    counts
@@ -183,7 +189,7 @@ const unnamedShare = 4
 
 // newSeats counts up to limits, which have their defaults.
 func newSeats(limits Limits) *seats {
-	return &seats{limits: limits, seed: maphash.MakeSeed(), tokens: counts{}, addresses: counts{}}
+	return &seats{limits: limits, seed: maphash.MakeSeed(), nodes: 1, tokens: counts{}, addresses: counts{}}
 }
 
 // take gives a client a seat, or says why it gets none. An empty token is one
@@ -197,9 +203,9 @@ func (s *seats) take(token string, address netip.Addr) (seat, *refusal) {
 	case exceeds(s.all+1, s.limits.Connections),
 		one.token == unnamed && s.limits.Connections >= 0 && s.unnamed >= max(s.limits.Connections/unnamedShare, 1):
 		return seat{}, &tooMany
-	case s.tokens.full(one.token, s.limits.PerToken):
+	case s.tokens.full(one.token, share(s.limits.PerToken, s.nodes)):
 		return seat{}, &tooManyOfToken
-	case s.addresses.full(one.address, s.limits.PerAddress):
+	case s.addresses.full(one.address, share(s.limits.PerAddress, s.nodes)):
 		return seat{}, &tooManyOfAddress
 	}
 	s.all++
@@ -221,7 +227,7 @@ func (s *seats) name(one seat, token string) (seat, *refusal) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tokens.full(key, s.limits.PerToken) {
+	if s.tokens.full(key, share(s.limits.PerToken, s.nodes)) {
 		return one, &tooManyOfToken
 	}
 	s.unnamed--

@@ -358,3 +358,45 @@ func BenchmarkSeats(b *testing.B) {
 		}
 	})
 }
+
+func TestNodesShareLimits(t *testing.T) {
+	for _, c := range []struct{ limit, nodes, want int }{
+		{20, 1, 20}, {20, 2, 10}, {20, 3, 7}, {20, 100, 5}, {1000, 3, 334}, {3, 4, 3}, {-1, 4, -1},
+	} {
+		h := newNode(t, Options{Limits: Limits{PerToken: c.limit, PerAddress: -1}})
+		h.Share(c.nodes)
+		taken := 0
+		for range 2000 {
+			one, why := h.seats.take("token", netip.Addr{})
+			if why != nil {
+				if why != &tooManyOfToken {
+					t.Fatal(why.Name)
+				}
+				break
+			}
+			defer h.seats.leave(one)
+			taken++
+		}
+		if c.want < 0 {
+			c.want = 2000
+		}
+		if taken != c.want {
+			t.Errorf("of %d, one of %d nodes gives %d, want %d", c.limit, c.nodes, taken, c.want)
+		}
+		h.Share(1) // the others have gone
+		if _, why := h.seats.take("token", netip.Addr{}); (why == nil) != (taken < c.limit || c.limit < 0) {
+			t.Errorf("alone again, with %d of %d taken: %v", taken, c.limit, why)
+		}
+	}
+}
+
+func TestNodesShareTheLimitOfAnAddress(t *testing.T) {
+	h := newNode(t, Options{Limits: Limits{PerAddress: 20}})
+	h.Share(2)
+	address := netip.MustParseAddr("192.0.2.7")
+	for i := range 11 {
+		if _, why := h.seats.take(fmt.Sprint(i), address); (why == &tooManyOfAddress) != (i == 10) {
+			t.Errorf("number %d: %v", i, why)
+		}
+	}
+}

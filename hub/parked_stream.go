@@ -33,7 +33,7 @@ func (h *Hub) parkStream(w http.ResponseWriter, r *http.Request, grant Grant, or
 		return
 	}
 	s.client = h.open(s, transportSSE, grant, one)
-	h.watch(s.client, orders)
+	h.watch(s.client, grant, orders)
 	s.listen()
 }
 

@@ -59,7 +59,7 @@ func (h *Hub) longPoll(w http.ResponseWriter, r *http.Request, grant Grant, know
 	defer connectionOf(r).Unseated()
 	p := &pending{known: known, news: make(chan struct{}, 1)}
 	c := h.open(p, transportPoll, grant, one)
-	h.watch(c, []string{r.PathValue("order")})
+	h.watch(c, grant, []string{r.PathValue("order")})
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	why := causeWaited

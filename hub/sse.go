@@ -13,7 +13,7 @@ import (
 // whatever a client has seen, it gets the state as it is now first.
 func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	grant, ok := h.admitStream(w, r, query["ticket"])
+	grant, pass, ok := h.admitStream(w, r, query["ticket"])
 	if !ok {
 		return
 	}
@@ -28,6 +28,10 @@ func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
 	}
 	one, ok := h.sit(w, r, grant.TokenID, len(orders))
 	if !ok {
+		return
+	}
+	if pass != nil && !h.redeem(w, r, pass) {
+		h.unseat(r, one)
 		return
 	}
 	if h.parks(w, r) {
@@ -46,7 +50,7 @@ func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := h.open(stream, transportSSE, grant, one)
-	h.watch(c, orders)
+	h.watch(c, grant, orders)
 	select {
 	case <-r.Context().Done():
 		c.end(causeGone)
@@ -55,21 +59,29 @@ func (h *Hub) SSE(w http.ResponseWriter, r *http.Request) {
 	<-c.gone
 }
 
-// admitStream is admit for clients that may come with a ticket.
-func (h *Hub) admitStream(w http.ResponseWriter, r *http.Request, keys []string) (Grant, bool) {
-	if len(keys) == 0 {
-		return h.admit(w, r)
+// admitStream is admit for clients that may come with a ticket, which is still to
+// be redeemed then.
+func (h *Hub) admitStream(w http.ResponseWriter, r *http.Request, sealed []string) (Grant, *ticket, bool) {
+	if len(sealed) == 0 {
+		grant, ok := h.admit(w, r)
+		return grant, nil, ok
 	}
 	if why := h.closed(); why != nil {
 		why.Write(w)
-		return Grant{}, false
+		return Grant{}, nil, false
 	}
-	grant, ok := h.tickets.redeem(keys[0], time.Now())
-	if !ok || len(keys) > 1 || !grant.Expires.After(time.Now()) {
+	now := time.Now()
+	pass, ok := h.tickets.open(sealed[0], now)
+	if !ok || len(sealed) > 1 || !pass.grant().Expires.After(now) {
 		ticketInvalid.Write(w)
-		return Grant{}, false
+		return Grant{}, nil, false
 	}
-	return grant, true
+	grant := pass.grant()
+	if h.opts.Revoked(grant) {
+		tokenRevoked.Write(w)
+		return Grant{}, nil, false
+	}
+	return grant, pass, true
 }
 
 // An eventStream is the carrier of one SSE response.

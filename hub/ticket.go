@@ -1,7 +1,13 @@
 package hub
 
 import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -12,74 +18,173 @@ import (
 	"github.com/paybell/paybell/internal/strictjson"
 )
 
-// ticketLife is how long a ticket may wait for its one use, and maxTickets how
-// many may wait at once.
+// ticketLife is how long a ticket may wait for its one use, and perToken how many
+// a token may buy in that time from one node.
 const (
 	ticketLife = 30 * time.Second
-	maxTickets = 100_000
-	perToken   = 10 // the oldest of a token gives way to a newer
+	perToken   = 20
 )
 
-// tickets are the single-use passes of clients that cannot set a header. They
-// live in this node's memory.
+// Tickets makes a ticket good once.
+type Tickets interface {
+	// Redeem uses up a ticket that has not ended, and which ends at until. Of all
+	// who ever try, on whichever node, it returns true to one at most. After an
+	// error the ticket may be used up or not.
+	Redeem(ctx context.Context, ticket string, until time.Time) (bool, error)
+}
+
+// tickets are the single-use passes of clients that cannot set a header. A ticket
+// holds all that there is to know of it, sealed, so that any node with the same
+// secret can take it; that it is used only once is another's to say.
 type tickets struct {
-	mu      sync.Mutex
-	waiting map[string]ticket
-	issued  map[string][]string // a token's last tickets, used ones among them
-	swept   time.Time
+	Tickets
+	secret []byte
+
+	mu     sync.Mutex
+	since  time.Time
+	bought counts // by token, since then
 }
 
+// newTickets returns tickets sealed with a secret, or an own one if it is empty.
+func newTickets(used Tickets, secret []byte) *tickets {
+	if used == nil {
+		used = &usedTickets{}
+	}
+	if len(secret) == 0 {
+		secret = make([]byte, 32)
+		rand.Read(secret) // never fails
+	}
+	return &tickets{Tickets: used, secret: secret, bought: counts{}}
+}
+
+// buy counts a ticket of a token, and says whether it may have one more.
+func (t *tickets) buy(token string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.Sub(t.since) >= ticketLife {
+		t.since = now
+		clear(t.bought)
+	}
+	key := hashKey(hashToken(token))
+	if t.bought.full(key, perToken) {
+		return false
+	}
+	t.bought.add(key)
+	return true
+}
+
+// A ticket is what is sealed in one.
 type ticket struct {
-	grant   Grant
-	expires time.Time
+	ID      string `json:"-"`
+	Order   string `json:"o"`
+	Until   int64  `json:"u"` // its end, in Unix milliseconds
+	TokenID string `json:"t"`
+	Subject string `json:"s,omitempty"`
+	KeyID   string `json:"k,omitempty"`
+	Issued  int64  `json:"i"` // of the token, in Unix seconds
+	Expires int64  `json:"e"`
 }
 
-// issue returns a new ticket for a grant, or "" when too many are waiting.
-func (t *tickets) issue(grant Grant, now time.Time) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.waiting == nil {
-		t.waiting, t.issued = map[string]ticket{}, map[string][]string{}
+func (t *ticket) until() time.Time { return time.UnixMilli(t.Until) }
+
+// grant is that of the token that bought the ticket, for the one order.
+func (t *ticket) grant() Grant {
+	return Grant{
+		TokenID: t.TokenID, Subject: t.Subject, Orders: []string{t.Order},
+		Expires: time.Unix(t.Expires, 0), Issued: time.Unix(t.Issued, 0), KeyID: t.KeyID,
 	}
-	if age := now.Sub(t.swept); age > ticketLife || age > time.Second && len(t.waiting) >= maxTickets {
-		t.sweepLocked(now)
-	}
-	last := t.issued[grant.TokenID]
-	if len(last) == perToken {
-		delete(t.waiting, last[0])
-		last = last[1:]
-	}
-	if len(t.waiting) >= maxTickets {
-		return ""
-	}
-	key := rand.Text()
-	t.waiting[key] = ticket{grant: grant, expires: now.Add(ticketLife)}
-	t.issued[grant.TokenID] = append(last, key)
-	return key
 }
 
-// sweepLocked forgets what has expired.
-func (t *tickets) sweepLocked(now time.Time) {
-	t.swept = now
-	for key, one := range t.waiting {
-		if !one.expires.After(now) {
-			delete(t.waiting, key)
+// ticketID is how many random bytes name a ticket, and maxTicket bounds what is
+// read of a stranger's.
+const (
+	ticketID  = 24
+	maxTicket = 2048
+)
+
+// seal makes a ticket for the one order of a grant.
+func (t *tickets) seal(g Grant, now time.Time) string {
+	text, err := json.Marshal(ticket{
+		Order: g.Orders[0], Until: now.Add(ticketLife).UnixMilli(), TokenID: g.TokenID, Subject: g.Subject,
+		KeyID: g.KeyID, Issued: g.Issued.Unix(), Expires: g.Expires.Unix(),
+	})
+	if err != nil {
+		panic("hub: " + err.Error()) // strings and numbers always have a form
+	}
+	id := make([]byte, ticketID, ticketID+len(text)+16)
+	rand.Read(id) // never fails
+	return base64.RawURLEncoding.EncodeToString(t.cipher(id).Seal(id, sealNonce, text, nil))
+}
+
+// open reads a ticket that has not ended.
+func (t *tickets) open(sealed string, now time.Time) (*ticket, bool) {
+	if len(sealed) > maxTicket {
+		return nil, false
+	}
+	data, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil || len(data) < ticketID {
+		return nil, false
+	}
+	id := data[:ticketID]
+	text, err := t.cipher(id).Open(nil, sealNonce, data[ticketID:], nil)
+	if err != nil {
+		return nil, false
+	}
+	one := &ticket{ID: base64.RawURLEncoding.EncodeToString(id)}
+	if json.Unmarshal(text, one) != nil || !one.until().After(now) {
+		return nil, false
+	}
+	return one, true
+}
+
+// sealNonce is always the same, as every ticket has a key of its own.
+var sealNonce = make([]byte, 12)
+
+// cipher returns the cipher of one ticket. Its key comes from the secret and the
+// ticket's random id, so that the secret does not wear out: with one key for all,
+// AES-GCM with random nonces is good for 2^32 of them (NIST SP 800-38D, 8.3).
+func (t *tickets) cipher(id []byte) cipher.AEAD {
+	key, err := hkdf.Key(sha256.New, t.secret, id, "paybell ticket", 32)
+	if err != nil {
+		panic("hub: " + err.Error()) // only too long a key is one
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic("hub: " + err.Error()) // 32 bytes are a key
+	}
+	sealer, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("hub: " + err.Error()) // AES has blocks of 16 bytes
+	}
+	return sealer
+}
+
+// usedTickets remembers the tickets that were used until they end.
+type usedTickets struct {
+	mu    sync.Mutex
+	ends  map[string]time.Time
+	swept time.Time
+}
+
+func (u *usedTickets) Redeem(_ context.Context, ticket string, until time.Time) (bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if now := time.Now(); now.Sub(u.swept) > ticketLife {
+		u.swept = now
+		for used, end := range u.ends {
+			if !end.After(now) {
+				delete(u.ends, used)
+			}
 		}
 	}
-	for token, keys := range t.issued {
-		if _, waits := t.waiting[keys[len(keys)-1]]; !waits {
-			delete(t.issued, token)
-		}
+	if _, used := u.ends[ticket]; used {
+		return false, nil
 	}
-}
-
-// redeem uses a ticket up.
-func (t *tickets) redeem(key string, now time.Time) (Grant, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	one, ok := t.waiting[key]
-	delete(t.waiting, key)
-	return one.grant, ok && one.expires.After(now)
+	if u.ends == nil {
+		u.ends = map[string]time.Time{}
+	}
+	u.ends[ticket] = until
+	return true, nil
 }
 
 // Tickets answers POST /v1/tickets: a token buys a ticket for one of its
@@ -101,12 +206,12 @@ func (h *Hub) Tickets(w http.ResponseWriter, r *http.Request) {
 		orderMissing.Write(w)
 		return
 	}
-	grant.Orders = orders
-	key := h.tickets.issue(grant, time.Now())
-	if key == "" {
-		busy.Write(w)
+	if !h.tickets.buy(grant.TokenID, time.Now()) {
+		h.refused(&tooManyTickets)
+		tooManyTickets.Write(w)
 		return
 	}
+	grant.Orders = orders
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusCreated)
@@ -114,8 +219,29 @@ func (h *Hub) Tickets(w http.ResponseWriter, r *http.Request) {
 		Ticket    string `json:"ticket"`
 		Order     string `json:"order"`
 		ExpiresIn int    `json:"expires_in"`
-	}{key, orders[0], int(ticketLife / time.Second)})
+	}{h.tickets.seal(grant, time.Now()), orders[0], int(ticketLife / time.Second)})
 }
+
+// redeem uses a ticket up for a newcomer, or answers why not. It comes after
+// everything else that may refuse, so that nothing else wastes the ticket.
+func (h *Hub) redeem(w http.ResponseWriter, r *http.Request, one *ticket) bool {
+	ctx, cancel := context.WithTimeout(r.Context(), redeemTimeout)
+	defer cancel()
+	fresh, err := h.tickets.Redeem(ctx, one.ID, one.until())
+	switch {
+	case err != nil:
+		if r.Context().Err() == nil { // a client that went meanwhile is no news for the operator
+			h.opts.Log.Warn("use a ticket up", "err", err)
+		}
+		ticketUncertain.Write(w)
+	case !fresh:
+		ticketInvalid.Write(w)
+	}
+	return err == nil && fresh
+}
+
+// redeemTimeout bounds how long a newcomer waits for the commit of its ticket.
+const redeemTimeout = 5 * time.Second
 
 // askedOrder reads {"order":"A1001"}. An empty body asks for nothing.
 func askedOrder(w http.ResponseWriter, r *http.Request) ([]string, bool) {
@@ -134,7 +260,7 @@ func askedOrder(w http.ResponseWriter, r *http.Request) ([]string, bool) {
 	return []string{object.String("order")}, true
 }
 
-var busy = problem.Problem{
-	Status: http.StatusServiceUnavailable, Name: "busy", Title: "Too busy",
-	Detail: "Too many tickets are waiting to be used. Try again shortly.", RetryAfter: 5 * time.Second,
+var ticketUncertain = problem.Problem{
+	Status: http.StatusServiceUnavailable, Name: "ledger-unavailable", Title: "The ledger cannot be written",
+	Detail: "It is not known whether the ticket is used up. Ask POST /v1/tickets for a new one shortly.", RetryAfter: 2 * time.Second,
 }

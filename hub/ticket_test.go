@@ -1,11 +1,14 @@
 package hub
 
 import (
+	"bytes"
+	"context"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,7 +94,8 @@ func TestTicketIsBoundToItsOrder(t *testing.T) {
 	n := start(t, Options{})
 	ticket, _ := n.buy(n.token("a", "b"), `{"order":"a"}`)
 	n.ride(ticket, "&order=b").wantClosed(403)
-	n.ride(ticket, "").wantClosed(401) // and is used up
+	n.ride(ticket, "").want("snapshot", "a", 0) // and was not used up by that
+	n.ride(ticket, "").wantClosed(401)
 
 	ticket, _ = n.buy(n.token("a"), "")
 	n.ride(ticket, "&ticket=another").wantClosed(401)
@@ -104,16 +108,20 @@ func TestTicketIsBoundToItsOrder(t *testing.T) {
 }
 
 func TestTicketIsGoodOnceHoweverManyTry(t *testing.T) {
-	n := newNode(t, Options{})
-	for range 200 {
-		key := n.tickets.issue(Grant{Orders: []string{"o"}}, time.Now())
+	n := start(t, Options{})
+	for range 20 {
+		ticket, _ := n.buy(n.token("o"), "")
 		var good atomic.Int32
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				if _, ok := n.tickets.redeem(key, time.Now()); ok {
+				w := n.ride(ticket, "")
+				if e := w.next(); e.Type == "snapshot" {
 					good.Add(1)
+				} else if e.code != 401 {
+					t.Errorf("saw %+v", e)
 				}
+				w.leave()
 			})
 		}
 		if all.Wait(); good.Load() != 1 {
@@ -140,51 +148,103 @@ func TestTicketsEnd(t *testing.T) {
 		for e := w.next(); e.Type != "closed"; e = w.next() { // with the token that bought the ticket
 		}
 
-		forgotten := 10
-		for range forgotten {
-			n.buy(n.token("o"), "")
+		for range 10 {
+			ticket, _ := n.buy(n.token("o"), "")
+			n.ride(ticket, "").want("snapshot", "o", 0)
 		}
 		time.Sleep(2 * ticketLife)
-		n.buy(n.token("o"), "")
-		if got := len(n.tickets.waiting); got != 1 {
-			t.Errorf("%d tickets wait, of which %d are over", got, forgotten)
+		ticket, _ := n.buy(n.token("o"), "")
+		n.ride(ticket, "").want("snapshot", "o", 0)
+		if got := len(n.tickets.Tickets.(*usedTickets).ends); got != 1 {
+			t.Errorf("%d uses are remembered, of which one can still matter", got)
 		}
 	})
 }
 
-func TestTooManyTickets(t *testing.T) {
-	n := start(t, Options{})
-	n.buy(n.token("o"), "")
-	for i := range maxTickets - 1 {
-		n.tickets.waiting[strconv.Itoa(i)] = ticket{expires: time.Now().Add(ticketLife)}
-	}
-	if _, a := n.buy(n.token("o"), ""); a.status != 503 || a.problem != "busy" {
-		t.Errorf("%d %s", a.status, a.problem)
-	}
+func TestTicketOfOneNodeOpensAnother(t *testing.T) {
+	used := &usedTickets{} // as the ledger is
+	opts := Options{Tickets: used, TicketSecret: []byte("a secret of the cluster, 32 bytes or so")}
+	a, b := start(t, opts), start(t, opts)
+	stranger := start(t, Options{Tickets: used})
+	ticket, _ := a.buy(a.token("o"), "")
+	stranger.ride(ticket, "").wantClosed(401)
+	b.ride(ticket, "").want("snapshot", "o", 0)
+	a.ride(ticket, "").wantClosed(401)
+	b.ride(ticket, "").wantClosed(401)
 }
 
-func TestOneTokenCannotTakeAllTickets(t *testing.T) {
-	var box tickets
-	now := time.Now()
-	greedy := Grant{TokenID: "greedy"}
-	first := box.issue(greedy, now)
-	var last string
-	for range 1000 {
-		if last = box.issue(greedy, now); last == "" {
-			t.Fatal("no ticket")
+func TestTicketThatIsNotOurs(t *testing.T) {
+	n := start(t, Options{})
+	ticket, _ := n.buy(n.grant(Grant{TokenID: "jti-1", Subject: "anna", KeyID: "k1", Orders: []string{"secret-order"}}), "")
+	raw, err := base64.RawURLEncoding.DecodeString(ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, told := range []string{"anna", "secret-order", "jti-1", "k1"} {
+		if bytes.Contains(raw, []byte(told)) {
+			t.Errorf("a ticket tells %q to who sees the address", told)
 		}
 	}
-	if n := len(box.waiting); n != perToken {
-		t.Errorf("%d tickets of one token wait, want %d", n, perToken)
+	forged := map[string]string{"empty": "", "short": "AAAA", "no base64": "%%%", "padded": ticket + "=", "long": strings.Repeat("A", 5000)}
+	for i := range raw {
+		changed := bytes.Clone(raw)
+		changed[i] ^= 1
+		forged[fmt.Sprint("byte ", i)] = base64.RawURLEncoding.EncodeToString(changed)
 	}
-	if _, ok := box.redeem(first, now); ok {
-		t.Error("the oldest ticket outlived a thousand newer ones")
+	for i := range raw {
+		forged[fmt.Sprint("cut to ", i)] = base64.RawURLEncoding.EncodeToString(raw[:i])
 	}
-	if _, ok := box.redeem(last, now); !ok {
-		t.Error("the newest ticket is not good")
+	for name, ticket := range forged {
+		if _, ok := n.tickets.open(ticket, time.Now()); ok {
+			t.Errorf("%s: opened", name)
+		}
 	}
-	box.issue(Grant{TokenID: "later"}, now.Add(2*ticketLife))
-	if len(box.waiting) != 1 || len(box.issued) != 1 {
-		t.Errorf("%d tickets and %d tokens are remembered after their time", len(box.waiting), len(box.issued))
-	}
+	n.ride(forged["byte 30"], "").wantClosed(401)
+	n.ride(ticket, "").want("snapshot", "secret-order", 0)
+}
+
+// TestTicketsOfATokenAreCounted: who has a token of its own takes none from others.
+func TestTicketsOfATokenAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := startPipes(t, Options{})
+		greedy := n.grant(Grant{TokenID: "greedy", Orders: []string{"o"}})
+		for range perToken {
+			if _, a := n.buy(greedy, ""); a.status != 201 {
+				t.Fatalf("%d %s", a.status, a.problem)
+			}
+		}
+		if _, a := n.buy(greedy, ""); a.status != 429 || a.problem != "too-many-tickets" {
+			t.Errorf("one more: %d %s", a.status, a.problem)
+		}
+		if _, a := n.buy(n.grant(Grant{TokenID: "modest", Orders: []string{"o"}}), ""); a.status != 201 {
+			t.Errorf("another's: %d %s", a.status, a.problem)
+		}
+		time.Sleep(ticketLife)
+		if _, a := n.buy(greedy, ""); a.status != 201 {
+			t.Errorf("later: %d %s", a.status, a.problem)
+		}
+		if len(n.tickets.bought) != 1 {
+			t.Errorf("%d tokens are counted", len(n.tickets.bought))
+		}
+	})
+}
+
+// deaf is a ledger that cannot commit.
+type deaf struct{}
+
+func (deaf) Redeem(ctx context.Context, _ string, _ time.Time) (bool, error) { return false, errDisk }
+
+func TestTicketThatCannotBeUsedUpOpensNothing(t *testing.T) {
+	eachForm(t, func(t *testing.T, goroutines bool) {
+		n := start(t, Options{Goroutines: goroutines, Tickets: deaf{}})
+		ticket, _ := n.buy(n.token("o"), "")
+		a := n.do(n.get("/v1/sse?ticket="+ticket, "", nil))
+		if a.status != 503 || a.problem != "ledger-unavailable" || a.retry == 0 {
+			t.Errorf("%+v", a)
+		}
+		if n.seats.taken() != 0 {
+			t.Error("its seat is still taken")
+		}
+		openSSE(n, n.token("o"), "o").want("snapshot", "o", 0) // a token needs no commit
+	})
 }

@@ -21,14 +21,17 @@ type watcher struct {
 	settled bool     // nothing is being read; until then, the slot only gathers
 }
 
-// watch shows orders to a client, or ends it when the ledger cannot be read. It
-// does not wait for the ledger.
-func (h *Hub) watch(c *client, orders []string) {
+// watch shows orders to a client by a grant, or ends it when the ledger cannot be
+// read, or the grant was revoked meanwhile. It does not wait for the ledger.
+func (h *Hub) watch(c *client, grant Grant, orders []string) {
 	h.show(c, orders, func(err error) {
 		if err != nil && c.end(causeNoLedger) {
 			h.opts.Log.Warn("read the ledger for a newcomer", "err", err)
 		}
 	})
+	if h.opts.Revoked(grant) { // perhaps while Revoke could not find it yet
+		c.revoke(0)
+	}
 }
 
 // show shows orders to a client: register first, then read, then send the newer

@@ -170,7 +170,7 @@ func (c *client) admit(asked []string, grant Grant) *cause {
 		return &why
 	}
 	grant.Orders = orders
-	c.hub.watch(c, c.renew(grant))
+	c.hub.watch(c, grant, c.renew(grant))
 	return nil
 }
 
@@ -184,8 +184,11 @@ func (c *client) sit(token string) *refusal {
 }
 
 func deniedCause(err error) *cause {
-	if errors.Is(err, ErrExpired) {
+	switch {
+	case errors.Is(err, ErrExpired):
 		return &causeExpired
+	case errors.Is(err, ErrRevoked):
+		return &causeRevoked
 	}
 	return &causeDenied
 }

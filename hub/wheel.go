@@ -24,7 +24,7 @@ type wheel struct {
 // A timer is a client's place in the wheel, guarded by the wheel's mu.
 type timer struct {
 	prev, next *client
-	slot       int
+	slot       uint16
 	set, dead  bool // dead: cancelled for good
 }
 
@@ -44,7 +44,7 @@ func (w *wheel) schedule(c *client, now time.Time) {
 
 // hangLocked puts a client that hangs nowhere into the slot some steps ahead.
 func (w *wheel) hangLocked(c *client, steps int) {
-	c.timer.slot, c.timer.set = (w.at+steps)%wheelSlots, true
+	c.timer.slot, c.timer.set = uint16((w.at+steps)%wheelSlots), true
 	head := w.slots[c.timer.slot]
 	c.timer.next = head
 	if head != nil {

@@ -17,10 +17,15 @@ type entry struct {
 	terms    Terms
 	told     []Told
 
-	refused error    // why this write is refused, though the commit is well
-	state   State    // of the order registered
-	changes []Change // all that the commit changed, by order
-	done    chan error
+	revocation *Revocation // as it was asked for
+	forget     bool        // what is over
+
+	refused   error      // why this write is refused, though the commit is well
+	state     State      // of the order registered
+	changes   []Change   // all that the commit changed, by order
+	revoked   Revocation // as it is stored
+	forgotten int
+	done      chan error
 }
 
 func (e *entry) receipt() Receipt {
@@ -65,7 +70,7 @@ type commit struct {
 func (c *commit) run(ctx context.Context, tx Tx) error {
 	c.changes = nil
 	for _, e := range c.batch {
-		e.refused, e.changes, e.state = nil, nil, State{}
+		e.refused, e.changes, e.state, e.revoked, e.forgotten = nil, nil, State{}, Revocation{}, 0
 	}
 	if err := c.claim(ctx, tx); err != nil {
 		return err
@@ -79,7 +84,13 @@ func (c *commit) run(ctx context.Context, tx Tx) error {
 			return err
 		}
 	}
-	return c.tell(ctx, tx)
+	if err := c.tell(ctx, tx); err != nil {
+		return err
+	}
+	if err := c.forget(ctx, tx); err != nil {
+		return err
+	}
+	return c.revoke(ctx, tx)
 }
 
 // claim refuses the entries whose idempotency key was used for something else.

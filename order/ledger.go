@@ -110,7 +110,7 @@ func (l *Ledger) RecordOnce(ctx context.Context, key IdempotencyKey, c Callback,
 			return Receipt{}, err
 		}
 	}
-	e := &entry{delivery: &Delivery{Callback: c}, events: slices.Clone(events), key: claim(key)}
+	e := &entry{delivery: &Delivery{Callback: c}, events: slices.Clone(events), key: l.claim(key)}
 	if err := l.write(ctx, e); err != nil {
 		return Receipt{}, err
 	}
@@ -128,7 +128,7 @@ func (l *Ledger) Register(ctx context.Context, key IdempotencyKey, id string, te
 		return State{}, err
 	}
 	terms.ExpiresAt = terms.ExpiresAt.UTC() // in another zone its year may be 10000
-	e := &entry{order: id, terms: terms, key: claim(key)}
+	e := &entry{order: id, terms: terms, key: l.claim(key)}
 	if err := l.write(ctx, e); err != nil {
 		return State{}, err
 	}
@@ -162,9 +162,12 @@ func (l *Ledger) Timeline(ctx context.Context, id string) (Timeline, error) {
 	return l.store.Timeline(ctx, id)
 }
 
-func claim(key IdempotencyKey) *IdempotencyKey {
+func (l *Ledger) claim(key IdempotencyKey) *IdempotencyKey {
 	if key.Key == "" {
 		return nil
+	}
+	if key.Expires.IsZero() {
+		key.Expires = l.opts.Now().Add(KeyRetention)
 	}
 	return &key
 }

@@ -319,15 +319,16 @@ func TestExpireRestsWhenItGetsNowhere(t *testing.T) {
 
 // TestNoStepOfATransactionFailsInSilence runs with the options of production.
 func TestNoStepOfATransactionFailsInSilence(t *testing.T) {
-	for _, step := range []string{"Claim", "Insert", "Load", "Save", "Tell", "none"} {
+	for _, step := range []string{"Claim", "Insert", "Load", "Save", "Tell", "Revoke", "none"} {
 		synctest.Test(t, func(t *testing.T) {
 			store := brittle{newMemory(), step}
 			l := order.NewLedger(store, order.LedgerOptions{})
 			go l.Run(t.Context())
 			_, recorded := l.RecordOnce(t.Context(), order.IdempotencyKey{Key: "k", Fingerprint: "1"}, order.Callback{}, events{paidInFull("A")})
 			told := l.Tell(t.Context(), []order.Told{{Order: "A", Version: 1, Count: 1}})
-			for write, err := range map[string]error{"RecordOnce": recorded, "Tell": told} {
-				concerned := step != "none" && (write == "Tell") == (step == "Tell")
+			_, revoked := l.Revoke(t.Context(), order.IdempotencyKey{}, order.Revocation{Kind: order.RevokeKey, Value: "k1"})
+			for write, err := range map[string]error{"RecordOnce": recorded, "Tell": told, "Revoke": revoked} {
+				concerned := step == write || write == "RecordOnce" && !slices.Contains([]string{"Tell", "Revoke", "none"}, step)
 				if concerned != errors.Is(err, errDisk) || !concerned && err != nil {
 					t.Errorf("%s with a failing %s: %v", write, step, err)
 				}

@@ -29,6 +29,7 @@ type contents struct {
 	orders   map[string]order.Record
 	heads    [order.Shards]int64
 	told     []order.Told
+	revoked  []order.Revocation
 }
 
 func newMemory() *memory {
@@ -53,7 +54,7 @@ func (m *memory) begin() *memoryTx {
 	m.inside = true
 	return &memoryTx{fail: m.fail, contents: contents{
 		keys: maps.Clone(m.kept.keys), events: maps.Clone(m.kept.events), payments: maps.Clone(m.kept.payments),
-		orders: maps.Clone(m.kept.orders), heads: m.kept.heads, told: slices.Clone(m.kept.told),
+		orders: maps.Clone(m.kept.orders), heads: m.kept.heads, told: slices.Clone(m.kept.told), revoked: slices.Clone(m.kept.revoked),
 	}}
 }
 
@@ -185,6 +186,17 @@ func (tx *memoryTx) Tell(_ context.Context, told []order.Told) error {
 	return nil
 }
 
+func (tx *memoryTx) Revoke(_ context.Context, revocations []*order.Revocation) error {
+	for _, r := range revocations {
+		r.Seq = int64(len(tx.revoked)) + 1
+		tx.revoked = append(tx.revoked, *r)
+		tx.writes = append(tx.writes, r.Value)
+	}
+	return nil
+}
+
+func (tx *memoryTx) Forget(context.Context, time.Time, int) (int, error) { return 0, nil }
+
 // A brittle store fails at one step of the transaction.
 type brittle struct {
 	*memory
@@ -219,6 +231,10 @@ func (tx brittleTx) Save(ctx context.Context, records []*order.Record) error {
 
 func (tx brittleTx) Tell(ctx context.Context, told []order.Told) error {
 	return errors.Join(tx.step("Tell"), tx.Tx.Tell(ctx, told))
+}
+
+func (tx brittleTx) Revoke(ctx context.Context, revocations []*order.Revocation) error {
+	return errors.Join(tx.step("Revoke"), tx.Tx.Revoke(ctx, revocations))
 }
 
 func (tx brittleTx) step(name string) error {

@@ -49,10 +49,11 @@ type Heads struct {
 	Seq   [Shards]int64
 }
 
-// A Tx is one transaction of a Store. A [Ledger] calls Claim, Insert, Load and
-// Save at most once each and in this sequence, with everything that shares the
-// commit, so that all transactions take their locks in one global order: keys,
-// payments, orders, shard heads, each sorted.
+// A Tx is one transaction of a Store. A [Ledger] calls Claim, Insert, Load, Save,
+// Tell, Forget and Revoke at most once each and in this sequence, with everything
+// that shares the commit, so that all transactions take their locks in one global
+// order: keys, payments, orders, shard heads, the revocations' last Seq, each
+// sorted.
 type Tx interface {
 	// Claim stores the idempotency keys that are new, and sets Fingerprint of
 	// the others to what is stored: the first use of a key stands.
@@ -82,6 +83,17 @@ type Tx interface {
 
 	// Tell stores who was told what, adding up repetitions.
 	Tell(ctx context.Context, told []Told) error
+
+	// Revoke gives each revocation the next Seq and stores it. One whose ID is
+	// stored already is replaced by the stored one instead. The last Seq stays
+	// locked until the commit, after everything else of the transaction, so that
+	// the order of Seq is the order of the commits, without holes.
+	Revoke(ctx context.Context, revocations []*Revocation) error
+
+	// Forget removes up to limit idempotency keys whose Expires is not after now,
+	// and up to as many revocations that were over KeyRetention ago, and returns
+	// the larger number.
+	Forget(ctx context.Context, now time.Time, limit int) (int, error)
 }
 
 // A Callback is one verified HTTP request from a provider, or one that the
@@ -120,6 +132,8 @@ type Record struct {
 type IdempotencyKey struct {
 	Key         string // the client's text, prefixed with what it was used on
 	Fingerprint string // of the request; the same key with another is an error
+	// Expires is when the key may be forgotten. The Ledger knows if it is zero.
+	Expires time.Time
 }
 
 // Told says that a version of an order was handed to a client's connection.

@@ -38,7 +38,7 @@ type benchSigner interface {
 // benchDialects returns both transports of a gateway with a configuration, about
 // orders that it does not know yet.
 func benchDialects(c *config) ([]bench.Dialect, error) {
-	minter, err := buildMinter(c)
+	minter, err := buildMinter(c, nil)
 	if err != nil {
 		return nil, err
 	}

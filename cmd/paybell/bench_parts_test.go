@@ -13,11 +13,11 @@ import (
 // BenchmarkVerifyToken is what a client's token costs at the door.
 func BenchmarkVerifyToken(b *testing.B) {
 	c := demoConfig(0, "")
-	minter, err := buildMinter(c)
+	minter, err := buildMinter(c, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	verifier, err := buildVerifier(c, slog.New(slog.DiscardHandler))
+	verifier, err := buildVerifier(c, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func postPaid(b *testing.B, client *http.Client, base string, signer webhook.Sim
 // webhook is sent until its state has come out of the customer's SSE stream.
 func BenchmarkWebhookToStream(b *testing.B) {
 	g, base, signer := benchGateway(b, 0)
-	m, err := newMerchant(g.config, g.ledger, g.log)
+	m, err := newMerchant(g.config, g.ledger, g.revocations, g.log)
 	if err != nil {
 		b.Fatal(err)
 	}

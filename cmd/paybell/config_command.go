@@ -85,10 +85,10 @@ value came from. Secrets are masked.`,
 // that went wrong.
 func (c *config) tryParts() error {
 	_, sources := buildSources(c)
-	_, verifier := buildVerifier(c, slog.New(slog.DiscardHandler))
+	_, verifier := buildVerifier(c, nil, slog.New(slog.DiscardHandler))
 	var minter, keys, certificate error
 	if verifier == nil { // else the same would be told twice
-		if _, minter = buildMinter(c); errors.Is(minter, errNoSigningKey) {
+		if _, minter = buildMinter(c, nil); errors.Is(minter, errNoSigningKey) {
 			minter = nil
 		}
 	}

@@ -85,6 +85,12 @@ func (a *apart) Save(ctx context.Context, records []*order.Record) error {
 func (a *apart) Tell(ctx context.Context, told []order.Told) error {
 	return a.each(func(tx order.Tx) error { return tx.Tell(ctx, told) })
 }
+func (a *apart) Revoke(ctx context.Context, r []*order.Revocation) error {
+	return a.each(func(tx order.Tx) error { return tx.Revoke(ctx, r) })
+}
+func (a *apart) Forget(ctx context.Context, now time.Time, limit int) (n int, err error) {
+	return n, a.each(func(tx order.Tx) error { n, err = tx.Forget(ctx, now, limit); return err })
+}
 
 // check opens a ledger and returns what it breaks of the promises: every
 // acknowledged event is there, once; every order is the fold of its events; its

@@ -42,7 +42,7 @@ type demoShop struct {
 }
 
 func newDemoShop(c *config, g *gateway, run string) (*demoShop, error) {
-	minter, err := buildMinter(c)
+	minter, err := buildMinter(c, nil)
 	if err != nil {
 		return nil, err
 	}

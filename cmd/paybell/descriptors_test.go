@@ -182,9 +182,8 @@ func (s *served) descriptors() int {
 func TestLimitOfOpenFilesIsRaised(t *testing.T) {
 	s := serveUnder(t, "ulimit -Sn 200 && ulimit -Hn 1000", "limits: {connections: 5000}\n")
 	for _, want := range []string{"descriptors=999", "limits.connections does not fit", "asked=5000"} {
-		if !strings.Contains(s.logs.String(), want) {
-			t.Errorf("%q is not in\n%s", want, s.logs)
-		}
+		// What it says to the log may be read later than what it says to us.
+		eventually(t, want+" is in the log", func() bool { return strings.Contains(s.logs.String(), want) })
 	}
 	if status, err := s.pay("A1"); status/100 != 2 {
 		t.Errorf("a webhook was answered %d, %v", status, err)
@@ -243,7 +242,9 @@ func TestCrowdLeavesRoomForWebhooks(t *testing.T) {
 		c.Close()
 	}
 	http.DefaultClient.CloseIdleConnections()
-	eventually(t, "all descriptors are free again", func() bool { return s.descriptors() <= before+2 })
+	// But those of the ledger's readers, of which there are up to four once several
+	// read at the same time.
+	eventually(t, "all descriptors are free again", func() bool { return s.descriptors() <= before+12 })
 	if status, err := s.pay("after"); status/100 != 2 {
 		t.Errorf("afterwards a webhook was answered %d, %v", status, err)
 	}

@@ -24,6 +24,7 @@ type store interface {
 	order.Store
 	order.Journal
 	order.Due
+	order.Revocations
 	Shrink(context.Context) error // its caches; called in calm times
 }
 
@@ -51,6 +52,7 @@ type gateway struct {
 	leaving     atomic.Bool  // told to stop: not ready any more
 	lastFailure atomic.Int64 // of a commit, in Unix nanoseconds
 	ready       readiness
+	revocations *revocations
 }
 
 // newGateway joins the parts over a store. It starts nothing.
@@ -76,16 +78,20 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	webhooks := webhook.NewHandler(sources, g.ledger, webhook.Options{
 		Log: log, Observe: g.metrics.webhook, BaseURL: c.PublicURL,
 	})
-	if g.verifier, err = buildVerifier(c, log); err != nil {
+	revoked := &auth.Revocations{}
+	if g.verifier, err = buildVerifier(c, revoked, log); err != nil {
 		return nil, err
 	}
 	g.teller = newTellTale(g.ledger, g.metrics.untold.Inc, log)
 	g.hub = hub.New(g.ledger, g.authorize, hub.Options{
+		Revoked: g.revoked, Tickets: g.ledger, TicketSecret: []byte(c.ClusterSecret),
 		Limits: g.hubLimits(), Address: g.address, Origins: c.Origins, Told: g.teller.tell, Observer: g.metrics, Log: log,
 	})
 	g.follower = hub.NewFollower(st, g.hub, hub.FollowerOptions{Observer: g.metrics.follower(), Log: log})
+	g.revocations = newRevocations(st, revoked, g.hub.Revoke, log)
+	g.metrics.gauge("paybell_revocations", "Revocations that stand.", revoked.Len)
 
-	backend, err := newMerchant(c, g.ledger, log)
+	backend, err := newMerchant(c, g.ledger, g.revocations, log)
 	if err != nil {
 		return nil, err
 	}
@@ -99,14 +105,20 @@ func (g *gateway) authorize(token string) (hub.Grant, error) {
 	claims, err := g.verifier.Verify(token)
 	if err != nil {
 		result := "invalid"
-		if errors.Is(err, auth.ErrExpired) {
+		switch {
+		case errors.Is(err, auth.ErrExpired):
 			result, err = "expired", fmt.Errorf("%w", hub.ErrExpired)
+		case errors.Is(err, auth.ErrRevoked):
+			result, err = "revoked", fmt.Errorf("%w", hub.ErrRevoked)
 		}
 		g.metrics.tokens.WithLabelValues(result).Inc()
 		return hub.Grant{}, err
 	}
 	g.metrics.tokens.WithLabelValues("accepted").Inc()
-	return hub.Grant{TokenID: claims.ID, Subject: claims.Subject, Orders: claims.Orders, Expires: claims.Expires}, nil
+	return hub.Grant{
+		TokenID: claims.ID, Subject: claims.Subject, Orders: claims.Orders, Expires: claims.Expires,
+		Issued: claims.IssuedAt, KeyID: claims.KeyID,
+	}, nil
 }
 
 func (g *gateway) committed(writes int, took time.Duration, err error) {
@@ -177,6 +189,9 @@ func (g *gateway) guard(next http.Handler, answer time.Duration) http.Handler {
 // first, watchers next, the ledger last.
 func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	g.readKeySets(ctx)
+	if err := g.revocations.begin(ctx); err != nil {
+		return err
+	}
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	failed := make(chan error, 8)
@@ -196,6 +211,8 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	spawn(&others, "follower", func() error { g.follower.Run(parts); return nil })
 	spawn(&others, "token keys", func() error { return g.verifier.Run(parts) })
 	spawn(&others, "expiry", func() error { return g.ledger.Expire(parts, g.due, g.log) })
+	spawn(&others, "retention", func() error { return g.ledger.Forget(parts, g.log) })
+	spawn(&others, "revocations", func() error { g.revocations.run(parts); return nil })
 	spawn(&others, "timelines", func() error { g.teller.run(parts); return nil })
 	spawn(&others, "memory", func() error { newMemory(g.shrink, g.log).run(parts); return nil })
 

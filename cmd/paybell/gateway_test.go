@@ -50,6 +50,24 @@ func startGatewayWith(t testing.TB, ledger string, change func(*config)) *testGa
 // startGatewayOver starts a gateway over what over makes of the ledger.
 func startGatewayOver(t testing.TB, ledger string, change func(*config), over func(*sqlite.Store) store) *testGateway {
 	t.Helper()
+	st, err := sqlite.Open(t.Context(), ledger, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw := startNode(t, ledger, over(st), change)
+	stop := gw.stop
+	gw.stop = sync.OnceValue(func() error {
+		defer st.Close()
+		return stop()
+	})
+	t.Cleanup(func() { gw.stop() })
+	return gw
+}
+
+// startNode starts a gateway over a store that is open, and that others may use
+// too.
+func startNode(t testing.TB, ledger string, st store, change func(*config)) *testGateway {
+	t.Helper()
 	loopback := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -63,12 +81,8 @@ func startGatewayOver(t testing.TB, ledger string, change func(*config), over fu
 	if change != nil {
 		change(c)
 	}
-	st, err := sqlite.Open(t.Context(), ledger, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	logs := &syncBuffer{}
-	g, err := newGateway(c, over(st), slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	g, err := newGateway(c, st, slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,9 +102,7 @@ func startGatewayOver(t testing.TB, ledger string, change func(*config), over fu
 	go func() { ended <- g.run(ctx, public, admin) }()
 	gw.stop = sync.OnceValue(func() error {
 		cancel()
-		err := <-ended
-		st.Close()
-		return err
+		return <-ended
 	})
 	t.Cleanup(func() {
 		if err := gw.stop(); err != nil {

@@ -28,7 +28,7 @@ func startLimited(t *testing.T, change func(*limitsConfig)) *testGateway {
 // mint makes a token of its own for orders.
 func (gw *testGateway) mint(orders ...string) string {
 	gw.t.Helper()
-	minter, err := buildMinter(gw.config)
+	minter, err := buildMinter(gw.config, nil)
 	if err != nil {
 		gw.t.Fatal(err)
 	}

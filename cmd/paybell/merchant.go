@@ -33,18 +33,20 @@ type merchant struct {
 	minter    *auth.Minter // nil: no configured key can sign
 	publicURL string
 	log       *slog.Logger
+
+	revocations *revocations
 }
 
-func newMerchant(c *config, ledger *order.Ledger, log *slog.Logger) (*merchant, error) {
+func newMerchant(c *config, ledger *order.Ledger, revocations *revocations, log *slog.Logger) (*merchant, error) {
 	keys, err := auth.NewAPIKeys(reveal(c.Auth.APIKeys))
 	if err != nil {
 		return nil, err
 	}
-	minter, err := buildMinter(c)
+	minter, err := buildMinter(c, revocations.known)
 	if err != nil && !errors.Is(err, errNoSigningKey) {
 		return nil, err
 	}
-	return &merchant{ledger: ledger, keys: keys, minter: minter, publicURL: c.PublicURL, log: log}, nil
+	return &merchant{ledger: ledger, keys: keys, minter: minter, publicURL: c.PublicURL, log: log, revocations: revocations}, nil
 }
 
 // session answers POST /v1/sessions: it registers an order and mints the token
@@ -79,12 +81,16 @@ func (m *merchant) session(w http.ResponseWriter, r *http.Request) {
 	}{Order: state, URLs: m.urls(r, s.order)}
 	if m.minter != nil {
 		token, claims, err := m.minter.Mint(s.subject, []string{s.order}, s.life)
-		if err != nil {
+		switch {
+		case errors.Is(err, auth.ErrRevoked): // a null token, as where no key can sign
+			m.log.Error("no token for a session: the key that signs is revoked; put another first in auth.keys")
+		case err != nil:
 			m.refuse(w, r, err)
 			return
+		default:
+			expires := claims.Expires.UTC()
+			answer.Token, answer.ExpiresAt = &token, &expires
 		}
-		expires := claims.Expires.UTC()
-		answer.Token, answer.ExpiresAt = &token, &expires
 	}
 	writeJSON(w, http.StatusCreated, answer)
 }

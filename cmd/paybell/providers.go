@@ -63,13 +63,13 @@ func buildSources(c *config) ([]webhook.Source, error) {
 }
 
 // buildVerifier makes what tells genuine tokens from others.
-func buildVerifier(c *config, log *slog.Logger) (*auth.Verifier, error) {
+func buildVerifier(c *config, revoked *auth.Revocations, log *slog.Logger) (*auth.Verifier, error) {
 	var keys []auth.Key
 	for _, k := range c.Auth.Keys {
 		keys = append(keys, k.key())
 	}
 	v, err := auth.NewVerifier(keys, auth.Options{
-		Issuer: c.Auth.Issuer, Audience: c.Auth.Audience, TokenType: c.Auth.TokenType, Log: log,
+		Issuer: c.Auth.Issuer, Audience: c.Auth.Audience, TokenType: c.Auth.TokenType, Revocations: revoked, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: auth.keys: %w", place(c.file, c.from["auth.keys"].line), err)
@@ -81,14 +81,14 @@ func buildVerifier(c *config, log *slog.Logger) (*auth.Verifier, error) {
 var errNoSigningKey = errors.New("no configured key can sign: auth.keys has neither a secret nor a private_key")
 
 // buildMinter makes what signs tokens with the first key that can, or returns
-// errNoSigningKey.
-func buildMinter(c *config) (*auth.Minter, error) {
+// errNoSigningKey. It mints none that is revoked; nil: nobody knows what is.
+func buildMinter(c *config, revoked *auth.Revocations) (*auth.Minter, error) {
 	for _, k := range c.Auth.Keys {
 		if k.Secret == "" && k.PrivateKey == "" {
 			continue
 		}
 		return auth.NewMinter(k.key(), auth.Options{
-			Issuer: c.Auth.Issuer, Audience: c.Auth.Audience, TokenType: c.Auth.TokenType,
+			Issuer: c.Auth.Issuer, Audience: c.Auth.Audience, TokenType: c.Auth.TokenType, Revocations: revoked,
 		})
 	}
 	return nil, errNoSigningKey

@@ -61,6 +61,7 @@ func (g *gateway) publicRoutes(webhooks http.Handler, m *merchant) *http.ServeMu
 	mux.Handle("/paybell.js", methods{http.MethodGet: http.HandlerFunc(script)})
 
 	mux.Handle("/v1/sessions", methods{http.MethodPost: http.HandlerFunc(m.session)})
+	mux.Handle("/v1/revocations", methods{http.MethodPost: http.HandlerFunc(m.revoke)})
 	mux.Handle("/v1/orders/{order}/events", methods{http.MethodPost: http.HandlerFunc(m.event)})
 	mux.Handle("/v1/orders/{order}/timeline", methods{http.MethodGet: http.HandlerFunc(m.timeline)})
 

@@ -36,7 +36,7 @@ gets its tokens from POST /v1/sessions, or makes them itself in the same form.`,
 		if err != nil {
 			return err
 		}
-		minter, err := buildMinter(c)
+		minter, err := buildMinter(c, nil)
 		if err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ func tokens(given, path, id string) (func() (string, error), error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a token: %w", err)
 	}
-	minter, err := buildMinter(c)
+	minter, err := buildMinter(c, nil)
 	if err != nil {
 		return nil, err
 	}

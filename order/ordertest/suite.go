@@ -20,6 +20,7 @@ type Store interface {
 	order.Store
 	order.Journal
 	order.Due
+	order.Revocations
 }
 
 // An Opener makes an empty store that lives as long as t. Its second result
@@ -63,6 +64,12 @@ func Suite(t *testing.T, open Opener) {
 		{"QuarantinedCallbacks", quarantinedCallbacks},
 		{"TellAddsUp", tellAddsUp},
 
+		{"RevocationsAreReadInTheirOrder", revocationsAreReadInTheirOrder},
+		{"RevokeCountsOnce", revokeCountsOnce},
+		{"UndoneRevocationLeavesNoHole", undoneRevocationLeavesNoHole},
+		{"RevocationsAreNeverPassedBy", revocationsAreNeverPassedBy},
+		{"ForgetForgetsWhatIsOver", forgetForgetsWhatIsOver},
+
 		{"LedgerCountsConcurrentRepeatsOnce", ledgerCountsConcurrentRepeatsOnce},
 		{"LedgerEndsTheSameInEveryOrder", ledgerEndsTheSameInEveryOrder},
 		{"LedgerEndsTheSameWhenOrdersShareAPayment", ledgerEndsTheSameWhenOrdersShareAPayment},
@@ -70,6 +77,8 @@ func Suite(t *testing.T, open Opener) {
 		{"LedgerReplayChangesNothing", ledgerReplayChangesNothing},
 		{"LedgerKeepsTerms", ledgerKeepsTerms},
 		{"LedgerExpiresWhatIsDue", ledgerExpiresWhatIsDue},
+		{"LedgerRevokesOnce", ledgerRevokesOnce},
+		{"LedgerRedeemsATicketOnce", ledgerRedeemsATicketOnce},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
 	}

@@ -16,6 +16,7 @@ type reads struct {
 	states, heads, changes, due     *sql.Stmt
 	event                           *sql.Stmt
 	terms, history, versions, tolds *sql.Stmt
+	lastRevocation, revocations     *sql.Stmt
 }
 
 func (r *reads) queries() map[**sql.Stmt]string {
@@ -43,6 +44,10 @@ func (r *reads) queries() map[**sql.Stmt]string {
 			) SELECT shard, seq, state FROM n ORDER BY seq`,
 		&r.tolds: `SELECT version, transport, subject, first_at, count FROM told WHERE order_id = ?
 			ORDER BY first_at, version, transport, subject`,
+
+		&r.lastRevocation: `SELECT value FROM meta WHERE key = 'revocations'`,
+		&r.revocations: `SELECT ` + revocationColumns + ` FROM revocations
+			WHERE seq > ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq LIMIT ?`,
 	}
 }
 

@@ -89,11 +89,26 @@ CREATE TABLE changes (
 	PRIMARY KEY (shard, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- Keys that were used, and tickets. They may be forgotten once they expire.
 CREATE TABLE idempotency (
 	key         TEXT    PRIMARY KEY,
 	fingerprint TEXT    NOT NULL,
-	at          INTEGER NOT NULL
+	expires_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
+
+-- What opens nothing any more. seq counts from 1 without holes, in the order of
+-- the commits; rows that are forgotten leave some. The last one is in meta.
+CREATE TABLE revocations (
+	seq        INTEGER PRIMARY KEY,
+	id         TEXT    NOT NULL UNIQUE,
+	kind       TEXT    NOT NULL, -- jti, subject, order or key
+	value      TEXT    NOT NULL,
+	reason     TEXT    NOT NULL,
+	at         INTEGER NOT NULL,
+	expires_at INTEGER           -- NULL: never
+) STRICT;
+CREATE INDEX revocations_by_expiry ON revocations (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE told (
 	order_id  TEXT    NOT NULL,

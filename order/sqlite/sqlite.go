@@ -17,7 +17,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -58,17 +57,14 @@ var (
 
 const (
 	applicationID = 0x50617942 // "PayB", in the file's header
-	schemaVersion = 3
 	readers       = 4
 	// busyTimeout is how long a statement waits for another program, such as
 	// the sqlite3 command, to let go of the file.
 	busyTimeout = time.Second
 )
 
-//go:embed schema.sql
-var schema string
-
-// A Store is an [order.Store], [order.Journal] and [order.Due] in a file. Many
+// A Store is an [order.Store], [order.Journal], [order.Due] and
+// [order.Revocations] in a file. Many
 // goroutines may use it at once.
 type Store struct {
 	epoch string
@@ -209,8 +205,8 @@ func prepareFile(ctx context.Context, conn *sql.Conn, opts Options) (epoch strin
 		(SELECT value FROM meta WHERE key = 'epoch')`).Scan(&version, &shards, &epoch); err != nil {
 		return "", fmt.Errorf("read its description: %w", err)
 	}
-	if version != schemaVersion {
-		return "", fmt.Errorf("%w: its schema is %d, this program's is %d", ErrVersion, version, schemaVersion)
+	if err := migrate(ctx, conn, version); err != nil {
+		return "", err
 	}
 	if shards != order.Shards {
 		return "", fmt.Errorf("%w: it has %d shards, this program %d", ErrVersion, shards, order.Shards)
@@ -288,7 +284,7 @@ func makeSchema(ctx context.Context, conn *sql.Conn) error {
 		PRAGMA application_id = %d;
 		%s
 		INSERT INTO meta (key, value) VALUES
-			('schema', %d), ('shards', %d), ('epoch', '%s'), ('created_at', %d), ('checks', 0);
+			('schema', %d), ('shards', %d), ('epoch', '%s'), ('created_at', %d), ('checks', 0), ('revocations', 0);
 		COMMIT`,
 		applicationID, schema, schemaVersion, order.Shards, newEpoch(), time.Now().UnixMicro()))
 	return err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/paybell/paybell/order"
 )
@@ -69,9 +68,8 @@ func (t *tx) finish(ctx context.Context) error {
 
 func (t *tx) Claim(ctx context.Context, keys []*order.IdempotencyKey) error {
 	return t.do("claim keys", func() error {
-		now := time.Now().UnixMicro()
 		for _, k := range keys {
-			fresh, err := affected(t.claim.ExecContext(ctx, k.Key, k.Fingerprint, now))
+			fresh, err := affected(t.claim.ExecContext(ctx, k.Key, k.Fingerprint, k.Expires.UnixMicro()))
 			if err != nil {
 				return err
 			}

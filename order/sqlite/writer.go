@@ -24,6 +24,8 @@ type writer struct {
 	loadOrders, loadEvents                  *sql.Stmt
 	saveTerms, saveState, heads, journal    *sql.Stmt
 	tell                                    *sql.Stmt
+	nextRevocation, revoke, revoked         *sql.Stmt
+	forgetKeys, forgetRevocations           *sql.Stmt
 }
 
 // newWriter makes sure that conn leads to a ledger and takes it over.
@@ -43,7 +45,7 @@ func (w *writer) queries() map[**sql.Stmt]string {
 		&w.rollback: `ROLLBACK`,
 		&w.check:    `UPDATE meta SET value = value + 1 WHERE key = 'checks'`,
 
-		&w.claim:   `INSERT INTO idempotency (key, fingerprint, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+		&w.claim:   `INSERT INTO idempotency (key, fingerprint, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
 		&w.claimed: `SELECT fingerprint FROM idempotency WHERE key = ?`,
 
 		&w.last: `SELECT coalesce(max(id), 0), (SELECT coalesce(max(n), 0) FROM events) FROM callbacks`,
@@ -76,6 +78,15 @@ func (w *writer) queries() map[**sql.Stmt]string {
 
 		&w.tell: `INSERT INTO told (order_id, version, transport, subject, first_at, count) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET count = count + excluded.count, first_at = min(first_at, excluded.first_at)`,
+
+		&w.nextRevocation: `UPDATE meta SET value = value + 1 WHERE key = 'revocations' RETURNING value`,
+		&w.revoke:         `INSERT INTO revocations (seq, id, kind, value, reason, at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		&w.revoked:        `SELECT ` + revocationColumns + ` FROM revocations WHERE id = ?`,
+
+		&w.forgetKeys: `DELETE FROM idempotency WHERE key IN (
+			SELECT key FROM idempotency WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
+		&w.forgetRevocations: `DELETE FROM revocations WHERE seq IN (
+			SELECT seq FROM revocations WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
 	}
 }
 

@@ -55,7 +55,6 @@ func (e *entry) change(id string) (at int, found bool) {
 type commit struct {
 	batch []*entry
 	now   time.Time
-	epoch string
 
 	changes []Change
 }
@@ -190,7 +189,7 @@ func (r *Record) register(terms Terms) error {
 func (c *commit) advance(r *Record) {
 	next := Fold(r.Order, r.Terms, r.Events)
 	if r.Changed = !next.SameAs(r.State); r.Changed {
-		next.Epoch, next.Version, next.UpdatedAt = c.epoch, r.State.Version+1, c.now.UTC().Truncate(time.Millisecond)
+		next.Version, next.UpdatedAt = r.State.Version+1, c.now.UTC().Truncate(time.Millisecond)
 		r.State = next
 	}
 	r.DueAt = time.Time{}

@@ -113,4 +113,3 @@ func BenchmarkStates(b *testing.B) {
 		}
 	}
 }
-

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,11 +52,23 @@ var session = map[string]string{
 // Address is a URL as it may be shown: without its user, password and
 // parameters.
 func Address(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
+	config, err := parse(text)
+	if err != nil {
 		return "postgres://…"
 	}
-	return u.Scheme + "://" + u.Host + u.EscapedPath()
+	c := config.ConnConfig
+	hosts := []string{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))}
+	for _, f := range c.Fallbacks { // other hosts, and the same one without TLS
+		if host := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port))); !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return "postgres://" + strings.Join(hosts, ",") + "/" + url.PathEscape(c.Database)
+}
+
+// IsURL says whether a text is the URL of a database, by its scheme.
+func IsURL(text string) bool {
+	return strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://")
 }
 
 // Check says what is wrong with the URL of a ledger, or nil. It connects to
@@ -65,15 +79,15 @@ func Check(text string) error {
 }
 
 func parse(text string) (*pgxpool.Config, error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+	if !IsURL(text) {
 		return nil, errors.New("postgres: not a URL such as postgres://user@host/database")
 	}
 	config, err := pgxpool.ParseConfig(text)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %s", withoutSecrets(err))
 	}
-	if !u.Query().Has("pool_max_conns") {
+	_, parameters, _ := strings.Cut(text, "?")
+	if !strings.Contains("&"+parameters, "&pool_max_conns=") {
 		config.MaxConns = defaultConns
 	}
 	if config.MaxConns < 2 {

@@ -140,6 +140,35 @@ func (p *Postgres) psql(database, statements string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
+// Hang stops the server and all its children, whose sockets stay open, until
+// GoOn.
+func (p *Postgres) Hang() { p.signalAll(syscall.SIGSTOP) }
+
+// GoOn ends a Hang.
+func (p *Postgres) GoOn() { p.signalAll(syscall.SIGCONT) }
+
+func (p *Postgres) signalAll(s syscall.Signal) {
+	p.t.Helper()
+	for _, process := range append(p.children(), p.Pid()) {
+		if err := syscall.Kill(process, s); err != nil && err != syscall.ESRCH {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// children are the server's processes besides the first.
+func (p *Postgres) children() (pids []int) {
+	out, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(p.Pid())).Output()
+	if err != nil {
+		p.t.Fatalf("ps: %v", err)
+	}
+	for _, field := range strings.Fields(string(out)) {
+		pid, _ := strconv.Atoi(field)
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
 // StopFast ends the server as an operator does: connections are cut, what they
 // have not committed is undone, and the cluster is left tidy.
 func (p *Postgres) StopFast() error { return p.Stop(syscall.SIGINT) }

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/paybell/paybell/order"
-	"github.com/paybell/paybell/order/sqlite"
 	"github.com/paybell/paybell/webhook"
 )
 
@@ -63,7 +62,7 @@ func startGatewayOver(t testing.TB, ledger string, change func(*config), over fu
 	if change != nil {
 		change(c)
 	}
-	st, err := sqlite.Open(t.Context(), ledger, sqlite.Options{})
+	st, err := openLedger(t.Context(), c.Ledger, false)
 	if err != nil {
 		t.Fatal(err)
 	}

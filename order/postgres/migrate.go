@@ -55,6 +55,14 @@ func migrations() []Migration {
 // and returns what it applied: all of it in one transaction, which one process at
 // a time does. The other errors wrap what those of [Open] do.
 func Migrate(ctx context.Context, url string) ([]Migration, error) {
+	applied, err := migrateAt(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger %s: %w", Address(url), err)
+	}
+	return applied, nil
+}
+
+func migrateAt(ctx context.Context, url string) ([]Migration, error) {
 	var applied []Migration
 	err := alone(ctx, url, func(conn *pgx.Conn, schema string) error {
 		version, err := readVersion(ctx, conn, schema)

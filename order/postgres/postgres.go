@@ -69,7 +69,7 @@ func open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := Migrate(ctx, url); err != nil {
+	if _, err := migrateAt(ctx, url); err != nil {
 		return nil, err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)

@@ -56,20 +56,22 @@ func (s *Store) States(ctx context.Context, orders []string) ([]order.State, err
 // Heads returns the epoch and the last sequence number of every shard.
 func (s *Store) Heads(ctx context.Context) (order.Heads, error) {
 	var heads order.Heads
-	err := s.query(ctx, "heads", func(rows pgx.Rows) error {
-		var shard int
-		var seq int64
-		err := rows.Scan(&shard, &seq, &heads.Epoch)
-		if err == nil {
-			heads.Seq[shard] = seq
-		}
-		return err
-	}, selectHeads)
+	err := s.query(ctx, "heads", func(rows pgx.Rows) error { return scanHead(rows, &heads) }, selectHeads)
 	if err != nil {
 		return order.Heads{}, err
 	}
 	s.learn(heads.Epoch)
 	return heads, nil
+}
+
+func scanHead(rows pgx.Rows, heads *order.Heads) error {
+	var shard int
+	var seq int64
+	err := rows.Scan(&shard, &seq, &heads.Epoch)
+	if err == nil {
+		heads.Seq[shard] = seq
+	}
+	return err
 }
 
 // Changes returns up to limit changes of a shard with Seq above after, by Seq.

@@ -18,6 +18,3 @@ func (s *Store) Show(t *testing.T, setting string) (value string) {
 	}
 	return value
 }
-
-// Connections is how many connections a store has open.
-func (s *Store) Connections() int { return int(s.pool.Stat().TotalConns()) }

@@ -124,8 +124,8 @@ func (t *tx) safeToRunAgain() bool {
 	return t.err != nil && !t.committing && t.conn.IsClosed()
 }
 
-// A table is the columns of rows on their way into a statement: parameters for
-// unnest.
+// A name is that of an event or a payment of a source. Rows are sorted by it before
+// they are locked.
 type name struct{ source, id string }
 
 func (n name) compare(m name) int {

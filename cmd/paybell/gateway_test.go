@@ -43,11 +43,11 @@ func startGateway(t testing.TB) *testGateway {
 
 func startGatewayWith(t testing.TB, ledger string, change func(*config)) *testGateway {
 	t.Helper()
-	return startGatewayOver(t, ledger, change, func(st *sqlite.Store) store { return st })
+	return startGatewayOver(t, ledger, change, func(st store) store { return st })
 }
 
 // startGatewayOver starts a gateway over what over makes of the ledger.
-func startGatewayOver(t testing.TB, ledger string, change func(*config), over func(*sqlite.Store) store) *testGateway {
+func startGatewayOver(t testing.TB, ledger string, change func(*config), over func(store) store) *testGateway {
 	t.Helper()
 	loopback := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -59,3 +59,36 @@ func TestADatabaseComesAndGoes(t *testing.T) {
 	}
 	fmt.Fprint(t.Output(), server.SQL("shop", "SELECT 'connections: ' || count(*) FROM pg_stat_activity WHERE application_name = 'paybell'"))
 }
+
+// TestGatewaysOnOneDatabase and without a bus: a customer at one sees what a
+// provider tells the other, an event counts once whichever hears it, and a new
+// epoch, which a restored backup gets, reaches every screen.
+func TestGatewaysOnOneDatabase(t *testing.T) {
+	server := rig.StartPostgres(t)
+	url := ledger(server.Database("shop"))
+	node := func() *testGateway { return startGatewayWith(t, "", func(c *config) { c.Ledger = url }) }
+	one, other := node(), node()
+	customer := one.watch("A1", one.session("A1"))
+	customer.want("snapshot", 1, order.Created)
+	pending := webhook.Simulation{ID: "e1", Order: "A1", Status: order.Pending, At: time.Now()}
+	for _, gw := range []*testGateway{other, one, other} {
+		if got := gw.deliver("shop", pending); got != http.StatusOK {
+			t.Fatalf("the webhook was answered %d", got)
+		}
+	}
+	before := customer.want("update", 2, order.Pending)
+
+	epoch, err := beginEpoch(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := customer.want("snapshot", 2, order.Pending); s.Epoch != epoch || s.Epoch == before.Epoch {
+		t.Errorf("under the epoch %s the screen shows %+v", epoch, s)
+	}
+	if got := other.deliver("shop", webhook.Simulation{ID: "e2", Order: "A1", Status: order.Paid}); got != http.StatusOK {
+		t.Errorf("the webhook was answered %d", got)
+	}
+	if s := customer.want("update", 3, order.Paid); s.Epoch != epoch {
+		t.Errorf("the screen shows %+v", s)
+	}
+}

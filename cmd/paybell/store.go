@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/order/postgres"
 	"github.com/paybell/paybell/order/sqlite"
 )
@@ -52,7 +51,6 @@ func (l ledger) check() error {
 // An openStore is a store with all that the program does with one.
 type openStore interface {
 	store
-	order.Journal
 	Close() error
 }
 

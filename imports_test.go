@@ -85,7 +85,8 @@ var doors = map[string]string{
 	"go.yaml.in/yaml":                     "cmd/paybell",
 	"golang.org/x/time":                   "hub",
 
-	"modernc.org/sqlite": "order/sqlite",
+	"github.com/jackc/pgx": "order/postgres",
+	"modernc.org/sqlite":   "order/sqlite",
 }
 
 func TestEachLibraryHasOneDoor(t *testing.T) {

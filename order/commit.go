@@ -60,7 +60,6 @@ func (e *entry) change(id string) (at int, found bool) {
 type commit struct {
 	batch []*entry
 	now   time.Time
-	epoch string
 
 	changes []Change
 }
@@ -201,7 +200,7 @@ func (r *Record) register(terms Terms) error {
 func (c *commit) advance(r *Record) {
 	next := Fold(r.Order, r.Terms, r.Events)
 	if r.Changed = !next.SameAs(r.State); r.Changed {
-		next.Epoch, next.Version, next.UpdatedAt = c.epoch, r.State.Version+1, c.now.UTC().Truncate(time.Millisecond)
+		next.Version, next.UpdatedAt = r.State.Version+1, c.now.UTC().Truncate(time.Millisecond)
 		r.State = next
 	}
 	r.DueAt = time.Time{}

@@ -252,12 +252,12 @@ func (l *Ledger) commitInTime(ctx context.Context, batch []*entry) error {
 }
 
 // commit writes a batch and answers each of its entries. When a shared commit
-// fails, each is tried alone, so that one cannot fail the others; but not for those
-// who have been told already that it is overdue, because a storage that is away may
-// take as long over each of them.
+// fails, each is tried alone, so that one cannot fail the others; but not when it is
+// the storage that fails them all, nor for those who have been told already that it
+// is overdue, because a storage that is away may take as long over each of them.
 func (l *Ledger) commit(ctx context.Context, batch []*entry, overdue <-chan struct{}) error {
 	changes, err := l.try(ctx, batch)
-	if err != nil && !errors.Is(err, ErrBroken) && len(batch) > 1 {
+	if err != nil && !failsAll(err) && len(batch) > 1 {
 		for i := range batch {
 			select {
 			case <-overdue:
@@ -265,7 +265,7 @@ func (l *Ledger) commit(ctx context.Context, batch []*entry, overdue <-chan stru
 				return nil
 			default:
 			}
-			if err := l.commit(ctx, batch[i:i+1], overdue); errors.Is(err, ErrBroken) {
+			if err := l.commit(ctx, batch[i:i+1], overdue); failsAll(err) {
 				return answer(batch[i+1:], err)
 			}
 		}
@@ -276,6 +276,8 @@ func (l *Ledger) commit(ctx context.Context, batch []*entry, overdue <-chan stru
 	}
 	return answer(batch, err)
 }
+
+func failsAll(err error) bool { return errors.Is(err, ErrBroken) || errors.Is(err, ErrUnavailable) }
 
 func answer(batch []*entry, err error) error {
 	for _, e := range batch {
@@ -291,7 +293,7 @@ func answer(batch []*entry, err error) error {
 func (l *Ledger) try(ctx context.Context, batch []*entry) (changes []Change, err error) {
 	began := time.Now()
 	defer func() { l.opts.Observe(len(batch), time.Since(began), err) }()
-	c := commit{batch: batch, now: l.opts.Now(), epoch: l.store.Epoch()}
+	c := commit{batch: batch, now: l.opts.Now()}
 	if err := l.store.Update(ctx, func(tx Tx) error { return c.run(ctx, tx) }); err != nil {
 		return nil, fmt.Errorf("order: commit: %w", err)
 	}

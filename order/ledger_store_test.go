@@ -169,6 +169,7 @@ func (tx *memoryTx) Load(_ context.Context, ids []string) (records []*order.Reco
 func (tx *memoryTx) Save(_ context.Context, records []*order.Record) error {
 	for _, r := range records {
 		if r.Changed {
+			r.State.Epoch = "epoch"
 			shard := order.ShardOf(r.Order)
 			tx.heads[shard]++
 			r.Change = order.Change{Shard: shard, Seq: tx.heads[shard], State: r.State}

@@ -213,6 +213,24 @@ func TestBrokenStorageEndsTheLedger(t *testing.T) {
 	}
 }
 
+// TestStorageOutOfReachFailsAllAtOnce rather than each write after the other, and
+// ends no ledger.
+func TestStorageOutOfReachFailsAllAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(0)
+		away := fmt.Errorf("connect: %w", order.ErrUnavailable)
+		b.store.failWith(func(context.Context, []string) error { return away })
+		wantErrors(t, b.together(t, b.paying(t, "A"), b.paying(t, "B"), b.paying(t, "C")), away, away, away)
+		b.store.failWith(nil)
+		if err := b.paying(t, "A")(); err != nil {
+			t.Errorf("with the storage back: %v", err)
+		}
+		if want := []string{"3 writes failed", "1 writes"}; !slices.Equal(b.commits, want) {
+			t.Errorf("commits were %q, want %q", b.commits, want)
+		}
+	})
+}
+
 func TestAWriteThatWaitsInVainIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(1)

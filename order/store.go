@@ -10,14 +10,18 @@ import (
 // package postgres on many. Only a Ledger writes through it. Every Store passes
 // the suite in package ordertest.
 type Store interface {
-	// Epoch is the random id of this ledger's incarnation. It is the same for
-	// as long as the history is; a restored backup gets a new one.
+	// Epoch is the random id of this ledger's incarnation, as the store last
+	// read it. It is the same for as long as the history is; a restored backup
+	// gets a new one, which any process may give it.
 	Epoch() string
 
 	// Update runs fn in one transaction, and returns nil only when what fn did
 	// is durable. An error means that it may or may not be: trying again must
 	// be, and is, safe. An error wrapping ErrBroken means that the storage can
-	// no longer be trusted and the process should end.
+	// no longer be trusted and the process should end. One wrapping
+	// ErrUnavailable means that nothing was done, as the storage is out of reach
+	// for now. fn may run more than once, each time in a new transaction: the
+	// last one counts.
 	Update(ctx context.Context, fn func(Tx) error) error
 
 	// States returns the states of the named orders, one for each in the same
@@ -78,7 +82,8 @@ type Tx interface {
 	// Save stores the terms and due times of the records, and for those that
 	// are Changed the new state and one journal entry, whose Shard and Seq it
 	// fills in. The shard heads stay locked until the commit, so that in each
-	// shard the order of Seq is the order of the commits.
+	// shard the order of Seq is the order of the commits. It also fills in the
+	// Epoch of a state that is new: the one in force as it is committed.
 	Save(ctx context.Context, records []*Record) error
 
 	// Tell stores who was told what, adding up repetitions.
@@ -170,6 +175,10 @@ type TimelineChange struct {
 	Seq   int64 `json:"seq"`
 	State State `json:"state"`
 }
+
+// ErrUnavailable is wrapped by errors of a storage that cannot be reached now and
+// may be again at any time, such as a database that restarts.
+var ErrUnavailable = errors.New("order: storage is out of reach")
 
 // ErrBroken is wrapped by errors of a storage that lost something it was told
 // to keep, such as a failed fsync: the kernel may have dropped the pages, and a

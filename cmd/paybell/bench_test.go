@@ -36,7 +36,7 @@ func benchGateway(b *testing.B, batch int) (*gateway, string, webhook.Simulator)
 		b.Fatal(err)
 	}
 	c := demoConfig(public.Addr().(*net.TCPAddr).Port, filepath.Join(b.TempDir(), "paybell.db"))
-	st, err := sqlite.Open(b.Context(), c.ledgerPath(), sqlite.Options{})
+	st, err := sqlite.Open(b.Context(), c.Ledger.path(), sqlite.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -24,7 +24,7 @@ type config struct {
 	Listen    string `yaml:"listen"`     // HOST:PORT for customers, backends and providers
 	Admin     string `yaml:"admin"`      // HOST:PORT for the operator alone
 	PublicURL string `yaml:"public_url"` // as the world reaches Listen, without a slash at the end; may be empty
-	Ledger    string `yaml:"ledger"`     // sqlite:PATH
+	Ledger    ledger `yaml:"ledger"`     // sqlite:PATH or postgres://…
 	Bus       busURL `yaml:"bus"`        // redis://… and its kin; empty: the only node
 
 	ClusterSecret secret        `yaml:"cluster_secret"`
@@ -118,9 +118,6 @@ func (c *config) sets(path string) bool {
 	_, ok := c.from[path]
 	return ok
 }
-
-// ledgerPath is where the SQLite file of a checked configuration is.
-func (c *config) ledgerPath() string { return strings.TrimPrefix(c.Ledger, "sqlite:") }
 
 // loadConfig reads the configuration file at path, with the environment given
 // as by os.Environ. The error holds all mistakes that were found, each with its

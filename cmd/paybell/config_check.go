@@ -113,12 +113,8 @@ func checkPublicURL(text string) (string, error) {
 }
 
 func (k *checker) storage() {
-	scheme, rest, _ := strings.Cut(k.Ledger, ":")
-	switch {
-	case scheme == "postgres" || scheme == "postgresql":
-		k.mistakef("ledger", "names a PostgreSQL database; this build keeps its ledger in SQLite only: write sqlite:PATH")
-	case scheme != "sqlite" || rest == "":
-		k.mistakef("ledger", "is not sqlite:PATH, such as sqlite:/var/lib/paybell/paybell.db")
+	if err := k.Ledger.check(); err != nil {
+		k.mistakef("ledger", "%v", err)
 	}
 }
 

@@ -135,6 +135,6 @@ func (c *config) summarize(w io.Writer) error {
   keys      %s
   backends  %s
   origins   %s
-`, c.Listen, c.Admin, c.ledgerPath(), strings.Join(sources, ", "), strings.Join(keys, ", "), backends, origins)
+`, c.Listen, c.Admin, c.Ledger, strings.Join(sources, ", "), strings.Join(keys, ", "), backends, origins)
 	return err
 }

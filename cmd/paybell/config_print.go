@@ -84,6 +84,8 @@ func scalarNode(v reflect.Value) *yaml.Node {
 		return textNode(value.String())
 	case busURL:
 		return textNode(value.String())
+	case ledger:
+		return textNode(value.String())
 	case time.Duration:
 		return textNode(value.String())
 	case int:

@@ -46,7 +46,12 @@ sources:
 	for _, wrong := range []string{
 		content + "lisen: x\n",
 		content + "listen: canary5misplaced\n",
-		content + "ledger: postgres://u:canary5misplaced@db\n",
+		content + "ledger: postgres://u:canary5misplaced@db:x\n",
+		content + "ledger: postgres://u:canary5misplaced/x@db\n",
+		content + "ledger: 'postgres://u@db/x?sslmode=canary5misplaced'\n",
+		content + "ledger: 'postgres://u@db/x?pool_max_conns=canary5misplaced'\n",
+		content + "ledger: 'postgres://u@db/x?search_path=canary5misplaced,b'\n",
+		content + "ledger: pg://u:canary5misplaced@db\n",
 		content + "bus: redis://:canary5misplaced@db\n",
 		content + "origins: ['${SECRET}']\n",
 		content + "origins: ['${SECRET']\n",
@@ -127,6 +132,28 @@ func TestKeyInAKeySetsURLIsNotShown(t *testing.T) {
 		c.summarize(&out)
 		fmt.Fprintf(&out, "%v %+v %#v %v", *c, c.Auth, c.Auth.Keys, c.tryParts())
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "auth", c.Auth)
+		if strings.Contains(out.String(), canary) {
+			t.Errorf("%s is shown:\n%s", text, &out)
+		}
+	}
+}
+
+func TestPasswordOfTheDatabaseIsNotShown(t *testing.T) {
+	const canary = "S3cr3tV4lue"
+	for text, want := range map[string]string{
+		"postgres://paybell:" + canary + "@db.example/paybell?sslmode=disable":                         "postgres://db.example:5432/paybell",
+		"postgresql://db.example:6432/paybell?user=paybell&password=" + canary:                         "postgres://db.example:6432/paybell",
+		"postgres://paybell:" + canary + "@a.example:5432,b.example:5433/paybell?pool_max_conns=4":     "postgres://a.example:5432,b.example:5433/paybell",
+		"postgres://paybell:" + canary + "%40" + canary + "@db.example/pay%20bell?sslmode=verify-full": "postgres://db.example:5432/pay%20bell",
+	} {
+		c := mustParse(t, good+"ledger: '"+text+"'\n")
+		var out bytes.Buffer
+		if err := c.print(&out); err != nil || !strings.Contains(out.String(), "ledger: "+want+" #") {
+			t.Errorf("%s, want %s: %v in\n%s", text, want, err, &out)
+		}
+		c.summarize(&out)
+		fmt.Fprintf(&out, "%v %+v %#v %#v %v", *c, *c, *c, c.Ledger, c.tryParts())
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "config", c, "ledger", c.Ledger)
 		if strings.Contains(out.String(), canary) {
 			t.Errorf("%s is shown:\n%s", text, &out)
 		}

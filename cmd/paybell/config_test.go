@@ -105,8 +105,9 @@ func TestConfigMistakes(t *testing.T) {
 		"public URL":        {good + "public_url: pay.example.com\n", nil, `paybell.yaml:3: public_url is not an address such as https://pay.example.com`},
 		"half of TLS":       {good + "tls: {cert: a.pem}\n", nil, `paybell.yaml:3: tls needs both cert and key`},
 		"endless drain":     {good + "drain: 1h\n", nil, `paybell.yaml:3: drain must be from 0s to 10m0s`},
-		"postgres":          {good + "ledger: postgres://u:hunter2@db/paybell\n", nil, `paybell.yaml:3: ledger names a PostgreSQL database; this build keeps its ledger in SQLite only: write sqlite:PATH`},
-		"ledger of no kind": {good + "ledger: paybell.db\n", nil, `paybell.yaml:3: ledger is not sqlite:PATH, such as sqlite:/var/lib/paybell/paybell.db`},
+		"port of postgres":  {good + "ledger: postgres://u:hunter2@db:hunter2/paybell\n", nil, `paybell.yaml:3: ledger is no URL of a PostgreSQL database: invalid port`},
+		"pool of postgres":  {good + "ledger: postgres://u:hunter2@db/paybell?pool_max_conns=1\n", nil, `paybell.yaml:3: ledger is no URL of a PostgreSQL database: pool_max_conns must be 2 or more: one is for writes alone`},
+		"ledger of no kind": {good + "ledger: paybell.db\n", nil, `paybell.yaml:3: ledger is neither sqlite:PATH, such as sqlite:/var/lib/paybell/paybell.db, nor postgres://USER@HOST/DATABASE`},
 		"bus without a secret": {good + "bus: redis://:hunter2@localhost\n", nil,
 			`paybell.yaml: cluster_secret is missing: with a bus, all nodes need the same one; make it with: openssl rand -hex 32`},
 		"bus with a short secret": {good + "cluster_secret: hunter2\nbus: redis://:hunter2@localhost\n", nil,
@@ -186,7 +187,7 @@ func TestConfigFillsInVariablesAndFiles(t *testing.T) {
 		"tls.key":        {c.TLS.Key, "a.pem"},
 		"auth.issuer":    {c.Auth.Issuer, "${HOST}"},
 		"auth.audience":  {c.Auth.Audience, "paybell"},
-		"ledger":         {c.ledgerPath(), "paybell.db"},
+		"ledger":         {c.Ledger.path(), "paybell.db"},
 		"drain":          {c.Drain.String(), "3s"},
 	} {
 		if pair[0] != pair[1] {

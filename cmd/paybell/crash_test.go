@@ -36,7 +36,7 @@ func crashChild(args []string) error {
 		options.Synchronous = sync
 	}
 	ctx := context.Background()
-	st, err := sqlite.Open(ctx, c.ledgerPath(), options)
+	st, err := sqlite.Open(ctx, c.Ledger.path(), options)
 	if err != nil {
 		return err
 	}

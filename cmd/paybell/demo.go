@@ -74,7 +74,7 @@ func runDemo(ctx context.Context, public, admin net.Listener, dir string, stdout
 	}
 	c := demoConfig(public.Addr().(*net.TCPAddr).Port, filepath.Join(dir, "paybell.db"))
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	st, err := sqlite.Open(ctx, c.ledgerPath(), sqlite.Options{})
+	st, err := sqlite.Open(ctx, c.Ledger.path(), sqlite.Options{})
 	if errors.Is(err, sqlite.ErrInUse) {
 		return fmt.Errorf("%w: another demo is running; stop it, or name another folder with --dir", err)
 	}
@@ -98,17 +98,17 @@ func runDemo(ctx context.Context, public, admin net.Listener, dir string, stdout
   Metrics    http://%s/metrics
 
 Press Ctrl-C to stop.
-`, c.PublicURL, c.ledgerPath(), admin.Addr())
+`, c.PublicURL, c.Ledger.path(), admin.Addr())
 	return g.run(ctx, public, admin)
 }
 
 // demoConfig is the configuration of a demo: new secrets at every start, and
 // nothing that a stranger could reach.
-func demoConfig(port int, ledger string) *config {
+func demoConfig(port int, file string) *config {
 	c := defaults()
 	c.PublicURL = fmt.Sprintf("http://127.0.0.1:%d", port)
 	c.Origins = []string{c.PublicURL, fmt.Sprintf("http://localhost:%d", port)}
-	c.Ledger = "sqlite:" + ledger
+	c.Ledger = ledger("sqlite:" + file)
 	c.Drain = 100 * time.Millisecond
 	c.Auth.Issuer = c.PublicURL
 	c.Auth.Keys = []keyConfig{{ID: "demo", Algorithm: "HS256", Secret: secret(rand.Text() + rand.Text())}}

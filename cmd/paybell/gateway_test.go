@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/paybell/paybell/order"
-	"github.com/paybell/paybell/order/sqlite"
 	"github.com/paybell/paybell/webhook"
 )
 
@@ -44,17 +43,18 @@ func startGateway(t testing.TB) *testGateway {
 
 func startGatewayWith(t testing.TB, ledger string, change func(*config)) *testGateway {
 	t.Helper()
-	return startGatewayOver(t, ledger, change, func(st *sqlite.Store) store { return st })
+	return startGatewayOver(t, ledger, change, func(st store) store { return st })
 }
 
 // startGatewayOver starts a gateway over what over makes of the ledger.
-func startGatewayOver(t testing.TB, ledger string, change func(*config), over func(*sqlite.Store) store) *testGateway {
+func startGatewayOver(t testing.TB, ledger string, change func(*config), over func(store) store) *testGateway {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), ledger, sqlite.Options{})
+	at := newBerth(t, ledger, change)
+	st, err := openLedger(t.Context(), at.config.Ledger, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	gw := startNode(t, ledger, over(st), change)
+	gw := at.start(t, over(st))
 	stop := gw.stop
 	gw.stop = sync.OnceValue(func() error {
 		defer st.Close()
@@ -67,6 +67,17 @@ func startGatewayOver(t testing.TB, ledger string, change func(*config), over fu
 // startNode starts a gateway over a store that is open, and that others may use
 // too.
 func startNode(t testing.TB, ledger string, st store, change func(*config)) *testGateway {
+	t.Helper()
+	return newBerth(t, ledger, change).start(t, st)
+}
+
+// A berth is where a gateway is to run.
+type berth struct {
+	config        *config
+	public, admin net.Listener
+}
+
+func newBerth(t testing.TB, ledger string, change func(*config)) berth {
 	t.Helper()
 	loopback := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -81,6 +92,12 @@ func startNode(t testing.TB, ledger string, st store, change func(*config)) *tes
 	if change != nil {
 		change(c)
 	}
+	return berth{c, public, admin}
+}
+
+func (at berth) start(t testing.TB, st store) *testGateway {
+	t.Helper()
+	c, public, admin := at.config, at.public, at.admin
 	logs := &syncBuffer{}
 	g, err := newGateway(c, st, slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {

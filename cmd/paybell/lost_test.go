@@ -80,8 +80,8 @@ func TestNodeThatLosesItsLedgerSendsEverybodyElsewhere(t *testing.T) {
 		t.Skip("takes 10 s")
 	}
 	var st *severed
-	gw := startGatewayOver(t, filepath.Join(t.TempDir(), "paybell.db"), nil, func(s *sqlite.Store) store {
-		st = &severed{Store: s}
+	gw := startGatewayOver(t, filepath.Join(t.TempDir(), "paybell.db"), nil, func(s store) store {
+		st = &severed{Store: s.(*sqlite.Store)}
 		return st
 	})
 	token := gw.session("A1")

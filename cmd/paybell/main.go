@@ -79,6 +79,7 @@ func newRootCommand() *cobra.Command {
 		newDemoCommand(),
 		newServeCommand(),
 		newConfigCommand(),
+		newLedgerCommand(),
 		newTokenCommand(),
 		newWatchCommand(),
 		newSimulateCommand(),

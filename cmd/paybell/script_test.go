@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -8,9 +9,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/paybell/paybell/internal/rig"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -31,6 +35,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := sync.OnceValue(func() *rig.Postgres { return rig.StartPostgres(t) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -42,7 +47,13 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "await": await},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "await": await,
+			// "database VARIABLE" makes an empty database and sets the variable to its URL.
+			"database": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv(args[0], server().Database(strings.ToLower(rand.Text())))
+			},
+		},
 	})
 }
 

@@ -10,8 +10,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/paybell/paybell/order/sqlite"
 )
 
 func newServeCommand() *cobra.Command {
@@ -48,14 +46,14 @@ to come back, webhooks are served to the last. A second signal ends it at once.`
 		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 		ctx, cancel := untilSignal(cmd.Context())
 		defer cancel()
-		return serve(ctx, c, sqlite.Options{NewEpoch: *newEpoch}, log, cmd.OutOrStdout())
+		return serve(ctx, c, *newEpoch, log, cmd.OutOrStdout())
 	}
 	return cmd
 }
 
 // serve runs a gateway until ctx ends. It prints where it listens once it does.
-func serve(ctx context.Context, c *config, ledger sqlite.Options, log *slog.Logger, out io.Writer) error {
-	st, err := sqlite.Open(ctx, c.ledgerPath(), ledger)
+func serve(ctx context.Context, c *config, newEpoch bool, log *slog.Logger, out io.Writer) error {
+	st, err := openLedger(ctx, c.Ledger, newEpoch)
 	if err != nil {
 		return err
 	}
@@ -69,7 +67,7 @@ func serve(ctx context.Context, c *config, ledger sqlite.Options, log *slog.Logg
 		return err
 	}
 	log.Info("limits", "descriptors", g.budget.limit, "reserve", g.budget.reserve, "connections", g.hubLimits().Connections)
-	log.Info("ledger", "path", c.ledgerPath(), "epoch", st.Epoch())
+	log.Info("ledger", "at", c.Ledger.String(), "epoch", st.Epoch())
 	fmt.Fprintf(out, "paybell listens on %s, admin on %s\n", public.Addr(), admin.Addr())
 	return g.run(ctx, public, admin)
 }

@@ -32,3 +32,29 @@ func TestAServerEndsWithItsTest(t *testing.T) {
 		t.Errorf("after its test the server is there: %v", err)
 	}
 }
+
+func TestPostgresComesBackWithWhatItHad(t *testing.T) {
+	p := rig.StartPostgres(t)
+	p.Database("shop")
+	p.SQL("shop", "CREATE TABLE a (n int); INSERT INTO a VALUES (1)")
+	if err := p.StopFast(); err != nil {
+		t.Errorf("a fast stop: %v", err)
+	}
+	p.SaveAs("backup")
+	p.Restart()
+	p.SQL("shop", "INSERT INTO a VALUES (2)")
+	p.StopImmediate()
+	p.Restart()
+	if got := p.SQL("shop", "SELECT sum(n) FROM a"); got != "3" {
+		t.Errorf("after a crash the rows add up to %s, not 3", got)
+	}
+	if got := p.SQL("shop", "SHOW fsync"); got != "on" {
+		t.Errorf("fsync is %s", got)
+	}
+	p.StopFast()
+	p.PutBack("backup")
+	p.Restart()
+	if got := p.SQL("shop", "SELECT sum(n) FROM a"); got != "1" {
+		t.Errorf("after a backup was put back the rows add up to %s, not 1", got)
+	}
+}

@@ -260,9 +260,11 @@ func ledgerKeepsTerms(t *testing.T, open Opener) {
 	} {
 		id := fmt.Sprint("A", i)
 		for range 2 {
-			if _, err := ledger.Register(t.Context(), order.IdempotencyKey{}, id, terms); err != nil {
+			state, err := ledger.Register(t.Context(), order.IdempotencyKey{}, id, terms)
+			if err != nil {
 				t.Fatalf("register on %+v: %v", terms, err)
 			}
+			equal(t, "epoch", state.Epoch, store.Epoch())
 		}
 		var got order.Terms
 		if stored := timeline(t, store, id).Terms; stored != nil {

@@ -143,6 +143,7 @@ func (t *tx) Save(ctx context.Context, records []*order.Record) error {
 			shard := order.ShardOf(r.Order)
 			if r.Changed {
 				heads[shard]++
+				r.State.Epoch = t.epoch
 				r.Change = order.Change{Shard: shard, Seq: heads[shard], State: r.State}
 			}
 			if err := t.saveOne(ctx, shard, r); err != nil {
@@ -188,7 +189,6 @@ func (t *tx) saveOne(ctx context.Context, shard int, r *order.Record) error {
 	if err != nil {
 		return err
 	}
-	r.Change.State.Epoch = t.epoch
 	t.text = r.Change.State.AppendJSON(t.text[:0])
 	_, err = t.journal.ExecContext(ctx, shard, r.Change.Seq, r.Order, r.State.Version, was.seq, string(t.text))
 	return err

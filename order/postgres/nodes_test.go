@@ -51,6 +51,9 @@ func (c cluster) Heads(ctx context.Context) (order.Heads, error) { return c.node
 func (c cluster) Changes(ctx context.Context, shard int, after int64, limit int) ([]order.Change, error) {
 	return c.node().Changes(ctx, shard, after, limit)
 }
+func (c cluster) Revoked(ctx context.Context, after int64, now time.Time, limit int) (order.Revoked, error) {
+	return c.node().Revoked(ctx, after, now, limit)
+}
 func (c cluster) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return c.node().Due(ctx, now, limit)
 }

@@ -39,8 +39,8 @@ var (
 	ErrClosed = errors.New("postgres: store is closed")
 )
 
-// A Store is an [order.Store], [order.Journal] and [order.Due] in a database.
-// Many goroutines may use it at once, and many Stores the same database.
+// A Store is an [order.Store], [order.Journal], [order.Due], [order.Revocations]
+// and [order.Nodes] in a database. Many goroutines may use it at once, and many Stores the same database.
 type Store struct {
 	pool    *pgxpool.Pool
 	readers chan struct{} // has room for all connections but one, which is left to writes

@@ -8,8 +8,9 @@ const (
 	begin = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`
 	check = `UPDATE meta SET value = now()::text WHERE key = 'checks'`
 
-	claimKeys = `INSERT INTO idempotency (key, fingerprint, at)
-		SELECT key, fingerprint, now() FROM unnest($1::bytea[], $2::text[]) WITH ORDINALITY u (key, fingerprint, n) ORDER BY n
+	claimKeys = `INSERT INTO idempotency (key, fingerprint, expires_at)
+		SELECT key, fingerprint, expires_at FROM unnest($1::bytea[], $2::text[], $3::timestamptz[])
+			WITH ORDINALITY u (key, fingerprint, expires_at, n) ORDER BY n
 		ON CONFLICT DO NOTHING`
 	claimedKeys = `SELECT key, fingerprint FROM idempotency WHERE key = ANY($1::bytea[])`
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -134,19 +135,21 @@ func (n name) compare(m name) int {
 
 func (t *tx) Claim(_ context.Context, keys []*order.IdempotencyKey) error {
 	first := map[string]string{} // fingerprints
+	ends := map[string]time.Time{}
 	for _, k := range keys {
 		if _, there := first[k.Key]; !there {
-			first[k.Key] = k.Fingerprint
+			first[k.Key], ends[k.Key] = k.Fingerprint, k.Expires
 		}
 	}
 	var names [][]byte
 	var fingerprints []string
+	var expires []time.Time
 	for _, key := range slices.Sorted(maps.Keys(first)) {
-		names, fingerprints = append(names, []byte(key)), append(fingerprints, clean(first[key]))
+		names, fingerprints, expires = append(names, []byte(key)), append(fingerprints, clean(first[key])), append(expires, ends[key])
 	}
 	t.wrote = true
 	return t.send("claim keys", func(b *pgx.Batch) {
-		b.Queue(claimKeys, names, fingerprints)
+		b.Queue(claimKeys, names, fingerprints, expires)
 		b.Queue(claimedKeys, names).Query(func(rows pgx.Rows) error {
 			var key []byte
 			var fingerprint string

@@ -53,6 +53,7 @@ type gateway struct {
 	lastFailure atomic.Int64 // of a commit, in Unix nanoseconds
 	ready       readiness
 	revocations *revocations
+	heartbeat   *heartbeat // nil: nobody shares the ledger
 }
 
 // newGateway joins the parts over a store. It starts nothing.
@@ -89,6 +90,9 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	})
 	g.follower = hub.NewFollower(st, g.hub, hub.FollowerOptions{Observer: g.metrics.follower(), Log: log})
 	g.revocations = newRevocations(st, revoked, g.hub.Revoke, log)
+	if nodes, ok := st.(order.Nodes); ok {
+		g.heartbeat = &heartbeat{nodes: nodes, share: g.hub.Share, log: log}
+	}
 	g.metrics.gauge("paybell_revocations", "Revocations that stand.", revoked.Len)
 
 	backend, err := newMerchant(c, g.ledger, g.revocations, log)
@@ -213,6 +217,9 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	spawn(&others, "expiry", func() error { return g.ledger.Expire(parts, g.due, g.log) })
 	spawn(&others, "retention", func() error { return g.ledger.Forget(parts, g.log) })
 	spawn(&others, "revocations", func() error { g.revocations.run(parts); return nil })
+	if g.heartbeat != nil {
+		spawn(&others, "heartbeat", func() error { g.heartbeat.run(parts); return nil })
+	}
 	spawn(&others, "timelines", func() error { g.teller.run(parts); return nil })
 	spawn(&others, "memory", func() error { newMemory(g.shrink, g.log).run(parts); return nil })
 

@@ -3,26 +3,52 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/paybell/paybell/internal/rig"
+	"github.com/paybell/paybell/order/postgres"
 	"github.com/paybell/paybell/order/sqlite"
 )
 
-// startNodes starts gateways that share a ledger.
-func startNodes(t *testing.T, number int) (nodes []*testGateway) {
+// overNodes runs a test with three gateways that share a ledger: in one database,
+// and in one process, which is the only way to share a SQLite file.
+func overNodes(t *testing.T, test func(t *testing.T, nodes []*testGateway)) {
+	t.Run("sqlite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "paybell.db")
+		st, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { st.Close() })
+		test(t, startNodes(t, path, st, st, st))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		server := rig.StartPostgres(t)
+		var stores []store
+		for range 3 {
+			st, err := postgres.Open(t.Context(), server.URL("postgres"), postgres.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { st.Close() })
+			stores = append(stores, st)
+		}
+		test(t, startNodes(t, "", stores...))
+	})
+}
+
+// startNodes starts a gateway over each store. They take the same tokens, and each
+// other's tickets.
+func startNodes(t *testing.T, path string, stores ...store) (nodes []*testGateway) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "paybell.db")
-	st, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
-	for i := range number {
+	for i, st := range stores {
 		nodes = append(nodes, startNode(t, path, st, func(c *config) {
 			c.ClusterSecret = "kX2mP9vR4tY7wQ1zL6nB3cD8fG5hJ0sA"
 			if i > 0 {
@@ -35,8 +61,9 @@ func startNodes(t *testing.T, number int) (nodes []*testGateway) {
 
 // TestRevocationReachesEveryNode within 5 s is what is promised; a node looks
 // every second.
-func TestRevocationReachesEveryNode(t *testing.T) {
-	nodes := startNodes(t, 3)
+func TestRevocationReachesEveryNode(t *testing.T) { overNodes(t, revocationReachesEveryNode) }
+
+func revocationReachesEveryNode(t *testing.T, nodes []*testGateway) {
 	token := nodes[0].sessionOf("u42", "A1")
 	var watches []*openWatch
 	for _, node := range nodes {
@@ -58,7 +85,10 @@ func TestRevocationReachesEveryNode(t *testing.T) {
 }
 
 func TestTicketOpensOneStreamOnWhicheverNode(t *testing.T) {
-	nodes := startNodes(t, 3)
+	overNodes(t, ticketOpensOneStreamOnWhicheverNode)
+}
+
+func ticketOpensOneStreamOnWhicheverNode(t *testing.T, nodes []*testGateway) {
 	token := nodes[0].session("A1")
 	for range 10 {
 		response, content := nodes[0].do("POST", "/v1/tickets", token, "")
@@ -96,6 +126,51 @@ func TestTicketOpensOneStreamOnWhicheverNode(t *testing.T) {
 		}
 		if all.Wait(); good.Load() != 1 {
 			t.Fatalf("a ticket opened %d streams", good.Load())
+		}
+	}
+}
+
+// TestNodesLearnHowManyTheyAre, by the limits that they share.
+func TestNodesLearnHowManyTheyAre(t *testing.T) {
+	server := rig.StartPostgres(t)
+	var stores []*postgres.Store
+	var shares [2]atomic.Int64
+	var running [2]sync.WaitGroup
+	var stops []context.CancelFunc
+	for i := range shares {
+		st, err := postgres.Open(t.Context(), server.URL("postgres"), postgres.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { st.Close() })
+		stores = append(stores, st)
+		ctx, stop := context.WithCancel(t.Context())
+		stops = append(stops, stop)
+		h := heartbeat{nodes: st, share: func(nodes int) { shares[i].Store(int64(nodes)) }, log: slog.New(slog.DiscardHandler)}
+		running[i].Go(func() { h.run(ctx) })
+	}
+	for i := range shares {
+		wantSoon(t, "both count both", func() bool { return shares[i].Load() == 2 })
+	}
+	stops[1]()
+	running[1].Wait()
+	wantSoon(t, "the other is gone", func() bool { return shares[0].Load() == 1 })
+
+	if n, err := stores[1].Beat(t.Context(), "silent", beatsWithin); err != nil || n != 2 {
+		t.Errorf("%d nodes run, %v", n, err)
+	}
+	if n, err := stores[1].Beat(t.Context(), "late", time.Nanosecond); err != nil || n != 1 {
+		t.Errorf("of others that were silent for a nanosecond, %d run with this one, %v", n, err)
+	}
+	stops[0]()
+	running[0].Wait()
+}
+
+func wantSoon(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not in time: %s", what)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/paybell/paybell/order/sqlite"
 )
 
 // TestTheLogIsFoldedBesideTheCommits writes three logs' worth and finds it in the
@@ -20,7 +22,7 @@ func TestTheLogIsFoldedBesideTheCommits(t *testing.T) {
 		}
 		return info.Size()
 	}
-	const round = 18 << 20 // a little more than 4,000 pages
+	const round = sqlite.LongLog * 4096 * 9 / 8 // the pages hold more than the bodies
 	body := make([]byte, round/100)
 	written := int64(0)
 	for n := range 3 {

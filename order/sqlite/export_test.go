@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// LongLog is after how many pages the log is folded.
+const LongLog = longLog
+
 // Writing lends the writer's connection to a test, between transactions.
 func (s *Store) Writing(t *testing.T, use func(exec func(query string), read func(query string) string)) {
 	t.Helper()

@@ -13,13 +13,12 @@ type Part struct {
 	Orders    []KeptOrder
 	Changes   []KeptChange
 	Told      []Told
+
+	Revocations []Revocation
 }
 
-// A KeptKey is an idempotency key and when it was used first.
-type KeptKey struct {
-	IdempotencyKey
-	At time.Time
-}
+// A KeptKey is an idempotency key. Its Expires is when it may be forgotten.
+type KeptKey struct{ IdempotencyKey }
 
 // A KeptCallback is a callback with its number, which rises in the order in which
 // they came.
@@ -78,7 +77,7 @@ type KeptChange struct {
 
 // A Count is how many rows of each kind a ledger or a part has.
 type Count struct {
-	Keys, Callbacks, Events, Repeats, Payments, Orders, Changes, Told int64
+	Keys, Callbacks, Events, Repeats, Payments, Orders, Changes, Told, Revocations int64
 }
 
 // Count counts the rows of a part.
@@ -86,6 +85,7 @@ func (p Part) Count() Count {
 	return Count{
 		Keys: int64(len(p.Keys)), Callbacks: int64(len(p.Callbacks)), Events: int64(len(p.Events)), Repeats: int64(len(p.Repeats)),
 		Payments: int64(len(p.Payments)), Orders: int64(len(p.Orders)), Changes: int64(len(p.Changes)), Told: int64(len(p.Told)),
+		Revocations: int64(len(p.Revocations)),
 	}
 }
 
@@ -93,11 +93,11 @@ func (p Part) Count() Count {
 func (c Count) Plus(d Count) Count {
 	return Count{
 		c.Keys + d.Keys, c.Callbacks + d.Callbacks, c.Events + d.Events, c.Repeats + d.Repeats,
-		c.Payments + d.Payments, c.Orders + d.Orders, c.Changes + d.Changes, c.Told + d.Told,
+		c.Payments + d.Payments, c.Orders + d.Orders, c.Changes + d.Changes, c.Told + d.Told, c.Revocations + d.Revocations,
 	}
 }
 
 // Total is the number of all rows.
 func (c Count) Total() int64 {
-	return c.Keys + c.Callbacks + c.Events + c.Repeats + c.Payments + c.Orders + c.Changes + c.Told
+	return c.Keys + c.Callbacks + c.Events + c.Repeats + c.Payments + c.Orders + c.Changes + c.Told + c.Revocations
 }

@@ -63,11 +63,12 @@ func (i *Import) start(ctx context.Context) (err error) {
 		return err
 	}
 	var empty bool
-	if _, err := i.tx.Exec(ctx, `LOCK TABLE idempotency, events, orders, shard_heads, told IN EXCLUSIVE MODE`); err != nil {
+	if _, err := i.tx.Exec(ctx, `LOCK TABLE idempotency, events, orders, shard_heads, told, revocation_head IN EXCLUSIVE MODE`); err != nil {
 		return err
 	}
 	err = i.tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM idempotency) AND NOT EXISTS (SELECT FROM callbacks)
-		AND NOT EXISTS (SELECT FROM orders) AND NOT EXISTS (SELECT FROM told)`).Scan(&empty)
+		AND NOT EXISTS (SELECT FROM orders) AND NOT EXISTS (SELECT FROM told)
+		AND NOT EXISTS (SELECT FROM revocations)`).Scan(&empty)
 	if err == nil && !empty {
 		err = ErrNotEmpty
 	}
@@ -81,8 +82,8 @@ func (i *Import) Abort() { i.conn.Close(context.Background()) }
 // Add takes in a part of the other ledger.
 func (i *Import) Add(ctx context.Context, p order.Part) error {
 	return errors.Join(
-		add(ctx, i, "idempotency", p.Keys, []string{"key", "fingerprint", "at"}, func(k order.KeptKey) []any {
-			return []any{[]byte(k.Key), clean(k.Fingerprint), k.At}
+		add(ctx, i, "idempotency", p.Keys, []string{"key", "fingerprint", "expires_at"}, func(k order.KeptKey) []any {
+			return []any{[]byte(k.Key), clean(k.Fingerprint), k.Expires}
 		}),
 		add(ctx, i, "callbacks", p.Callbacks, []string{"id", "source", "received_at", "quarantine", "duplicate", "body"}, func(c order.KeptCallback) []any {
 			return []any{c.Number, clean(c.Source), stamp(c.ReceivedAt), clean(c.Quarantine), c.Duplicate, c.Body}
@@ -105,6 +106,9 @@ func (i *Import) Add(ctx context.Context, p order.Part) error {
 		}),
 		add(ctx, i, "told", p.Told, []string{"order_id", "version", "transport", "subject", "first_at", "count"}, func(t order.Told) []any {
 			return []any{t.Order, t.Version, t.Transport, clean(t.Subject), stamp(t.At), t.Count}
+		}),
+		add(ctx, i, "revocations", p.Revocations, []string{"seq", "id", "kind", "value", "reason", "at", "expires_at"}, func(r order.Revocation) []any {
+			return []any{r.Seq, r.ID, string(r.Kind), r.Value, r.Reason, r.At, stamp(r.Expires)}
 		}))
 }
 
@@ -180,6 +184,9 @@ func (i *Import) finish(ctx context.Context, epoch string, want order.Count) err
 		_, err = i.tx.Exec(ctx, `SELECT setval('batches', (SELECT coalesce(max(id), 0) >> 16 FROM callbacks) + 1)`)
 	}
 	if err == nil {
+		_, err = i.tx.Exec(ctx, `UPDATE revocation_head SET seq = (SELECT coalesce(max(seq), 0) FROM revocations)`)
+	}
+	if err == nil {
 		_, err = i.tx.Exec(ctx, `UPDATE meta SET value = $1 WHERE key = 'epoch'`, epoch)
 	}
 	return err
@@ -188,7 +195,8 @@ func (i *Import) finish(ctx context.Context, epoch string, want order.Count) err
 func count(ctx context.Context, conn queryer) (c order.Count, err error) {
 	err = conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM idempotency), (SELECT count(*) FROM callbacks),
 		(SELECT count(*) FROM events), (SELECT count(*) FROM repeats), (SELECT count(*) FROM payments),
-		(SELECT count(*) FROM orders), (SELECT count(*) FROM changes), (SELECT count(*) FROM told)`,
-	).Scan(&c.Keys, &c.Callbacks, &c.Events, &c.Repeats, &c.Payments, &c.Orders, &c.Changes, &c.Told)
+		(SELECT count(*) FROM orders), (SELECT count(*) FROM changes), (SELECT count(*) FROM told),
+		(SELECT count(*) FROM revocations)`,
+	).Scan(&c.Keys, &c.Callbacks, &c.Events, &c.Repeats, &c.Payments, &c.Orders, &c.Changes, &c.Told, &c.Revocations)
 	return c, err
 }

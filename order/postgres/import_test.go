@@ -50,6 +50,12 @@ func fill(t *testing.T, ledger *order.Ledger) {
 				t.Fatal(err)
 			}
 		}
+		if i%20 == 0 {
+			r := order.Revocation{Kind: order.RevokeSubject, Value: fmt.Sprint("u", i), Reason: "moved", Expires: time.Unix(4000000000, 0).UTC()}
+			if _, err := ledger.Revoke(t.Context(), order.IdempotencyKey{}, r); err != nil {
+				t.Fatal(err)
+			}
+		}
 		told := order.Told{Order: e.Order, Version: int64(i % 3), Transport: "sse", Subject: "u1", At: time.Unix(1700000000, 0).UTC(), Count: 2}
 		if err := ledger.Tell(t.Context(), []order.Told{told}); err != nil {
 			t.Fatal(err)
@@ -147,6 +153,7 @@ func compare(t *testing.T, a *sqlite.Store, b *postgres.Store) {
 	}
 	same("heads", func(s store) (any, error) { return s.Heads(t.Context()) })
 	same("due", func(s store) (any, error) { return s.Due(t.Context(), time.Unix(2000000000, 0), 1000) })
+	same("revocations", func(s store) (any, error) { return s.Revoked(t.Context(), 0, time.Unix(1800000000, 0), 1000) })
 	for shard := range order.Shards {
 		same("changes", func(s store) (any, error) { return s.Changes(t.Context(), shard, 0, 1000) })
 	}
@@ -166,6 +173,7 @@ type store interface {
 	order.Store
 	order.Journal
 	order.Due
+	order.Revocations
 }
 
 // BenchmarkCopy moves a ledger from SQLite. An operation is one order, of which

@@ -12,15 +12,25 @@ import (
 	"github.com/paybell/paybell/order"
 )
 
-// query reads the rows of one statement.
+// query reads the rows of one statement. A pool notices that its server was
+// restarted by the first use of a connection; where that has brought no row yet,
+// the statement is tried on a new one.
 func (s *Store) query(ctx context.Context, what string, scan func(pgx.Rows) error, sql string, args ...any) error {
-	err := s.read(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
+	begun := false
+	try := func(ctx context.Context, conn *pgxpool.Conn) error {
 		rows, err := conn.Query(ctx, sql, args...)
 		if err != nil {
 			return err
 		}
-		return each(rows, func() error { return scan(rows) })
-	})
+		return each(rows, func() error {
+			begun = true
+			return scan(rows)
+		})
+	}
+	err := s.read(ctx, try)
+	if stale(err) && !begun {
+		err = s.read(ctx, try)
+	}
 	if err != nil {
 		return fmt.Errorf("postgres: read %s: %w", what, err)
 	}

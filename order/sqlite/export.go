@@ -19,8 +19,9 @@ const (
 func (s *Store) Count(ctx context.Context) (c order.Count, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM idempotency), (SELECT count(*) FROM callbacks),
 		(SELECT count(*) FROM events), (SELECT count(*) FROM repeats), (SELECT count(*) FROM payments),
-		(SELECT count(*) FROM orders), (SELECT count(*) FROM changes), (SELECT count(*) FROM told)`,
-	).Scan(&c.Keys, &c.Callbacks, &c.Events, &c.Repeats, &c.Payments, &c.Orders, &c.Changes, &c.Told)
+		(SELECT count(*) FROM orders), (SELECT count(*) FROM changes), (SELECT count(*) FROM told),
+		(SELECT count(*) FROM revocations)`,
+	).Scan(&c.Keys, &c.Callbacks, &c.Events, &c.Repeats, &c.Payments, &c.Orders, &c.Changes, &c.Told, &c.Revocations)
 	if err != nil {
 		return c, fmt.Errorf("sqlite: count rows: %w", fault(err))
 	}
@@ -86,7 +87,7 @@ var exports = []struct {
 	name, query string
 	scan        func(*sql.Rows, *export) error
 }{
-	{"idempotency keys", `SELECT key, fingerprint, at FROM idempotency`, exportKey},
+	{"idempotency keys", `SELECT key, fingerprint, expires_at FROM idempotency`, exportKey},
 	{"callbacks", `SELECT id, source, received_at, quarantine, duplicate, body FROM callbacks ORDER BY id`, exportCallback},
 	{"events", `SELECT e.callback, e.place, e.order_id, coalesce(nullif(e.order_id, ''), p.order_id, ''), ` + eventColumns + ` FROM events e
 		LEFT JOIN payments p ON e.order_id = '' AND e.payment <> '' AND p.source = e.source AND p.payment = e.payment ORDER BY e.n`, exportEvent},
@@ -96,13 +97,14 @@ var exports = []struct {
 		LEFT JOIN changes c ON c.shard = o.shard AND c.seq = o.seq`, exportOrder},
 	{"changes", `SELECT shard, seq, order_id, version, previous, state FROM changes`, exportChange},
 	{"told", `SELECT order_id, version, transport, subject, first_at, count FROM told`, exportTold},
+	{"revocations", `SELECT ` + revocationColumns + ` FROM revocations`, exportRevocation},
 }
 
 func exportKey(rows *sql.Rows, e *export) error {
 	var k order.KeptKey
-	var at sql.NullInt64
-	err := rows.Scan(&k.Key, &k.Fingerprint, &at)
-	k.At = fromMicros(at)
+	var expires sql.NullInt64
+	err := rows.Scan(&k.Key, &k.Fingerprint, &expires)
+	k.Expires = fromMicros(expires)
 	e.part.Keys = append(e.part.Keys, k)
 	return err
 }
@@ -166,5 +168,12 @@ func exportTold(rows *sql.Rows, e *export) error {
 	err := rows.Scan(&t.Order, &t.Version, &t.Transport, &t.Subject, &at, &t.Count)
 	t.At = fromMicros(at)
 	e.part.Told = append(e.part.Told, t)
+	return err
+}
+
+func exportRevocation(rows *sql.Rows, e *export) error {
+	var r order.Revocation
+	err := scanRevocation(rows, &r)
+	e.part.Revocations = append(e.part.Revocations, r)
 	return err
 }

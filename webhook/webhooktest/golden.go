@@ -50,7 +50,7 @@ func Golden(t *testing.T, p webhook.Provider, dir string, at time.Time) {
 			if err := e.Encode(got); err != nil {
 				t.Fatal(err)
 			}
-			compare(t, filepath.Join(dir, name+".json"), text.Bytes())
+			Compare(t, filepath.Join(dir, name+".json"), text.Bytes())
 		})
 	}
 }
@@ -72,10 +72,12 @@ func Record(t *testing.T, dir, name string, r webhook.Request) {
 		}
 	}
 	fmt.Fprintf(&text, "Content-Length: %d\r\n\r\n%s", len(r.Body), r.Body)
-	compare(t, filepath.Join(dir, name+".http"), text.Bytes())
+	Compare(t, filepath.Join(dir, name+".http"), text.Bytes())
 }
 
-func compare(t *testing.T, file string, got []byte) {
+// Compare checks that a file holds just these bytes. With -update they are
+// written to it instead.
+func Compare(t *testing.T, file string, got []byte) {
 	t.Helper()
 	if *update {
 		if err := os.WriteFile(file, got, 0o644); err != nil {

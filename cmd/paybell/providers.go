@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/paybell/paybell/auth"
@@ -14,34 +15,45 @@ import (
 	"github.com/paybell/paybell/webhook/stripe"
 )
 
-// providers are all there are, by what a source names in the configuration.
+// providers are all there are, by what a source names in the configuration. The
+// keys that a source may have are the fields of what the constructor takes.
 var providers = map[string]provider{
-	"stripe":   {newStripe, []string{"secrets", "order", "tolerance", "account"}},
-	"standard": {newStandard, []string{"secrets", "public_keys", "order", "tolerance"}},
-	"custom":   {newCustom, []string{"secrets", "public_keys", "verify", "event", "answer"}},
+	"custom":   from(newCustom),
+	"standard": from(standard.New),
+	"stripe":   from(stripe.New),
 }
 
-// A provider is how one is made of a source's configuration, and the keys that
-// the source may have besides provider.
+// A provider is how one is made of a source's options.
 type provider struct {
-	build func(sourceConfig) (webhook.Provider, error)
-	takes []string
+	options reflect.Type
+	build   func(options any) (webhook.Provider, error)
 }
 
-func newStripe(s sourceConfig) (webhook.Provider, error) {
-	return stripe.New(stripe.Options{
-		Secrets: reveal(s.Secrets), Order: s.Order, Tolerance: s.Tolerance, Account: s.Account,
-	})
+// from makes a line of the table out of a provider's constructor.
+func from[Options any, P webhook.Provider](newProvider func(Options) (P, error)) provider {
+	return provider{reflect.TypeFor[Options](), func(options any) (webhook.Provider, error) {
+		p, err := newProvider(options.(Options))
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
+	}}
 }
 
-func newStandard(s sourceConfig) (webhook.Provider, error) {
-	return standard.New(standard.Options{
-		Secrets: reveal(s.Secrets), PublicKeys: texts(s.PublicKeys), Order: s.Order, Tolerance: s.Tolerance,
-	})
+// build makes the provider of a source whose configuration was checked.
+func (s sourceConfig) build() (webhook.Provider, error) {
+	return providers[s.Provider].build(s.Options)
 }
 
-func newCustom(s sourceConfig) (webhook.Provider, error) {
-	return custom.New(s.Custom, reveal(s.Secrets), texts(s.PublicKeys))
+// customOptions are the keys of a source of provider custom.
+type customOptions struct {
+	Secrets       []string
+	PublicKeys    []string
+	custom.Config `yaml:",inline"`
+}
+
+func newCustom(o customOptions) (webhook.Provider, error) {
+	return custom.New(o.Config, o.Secrets, o.PublicKeys)
 }
 
 // buildSources makes the provider of every source, by name. The error holds
@@ -51,13 +63,13 @@ func buildSources(c *config) ([]webhook.Source, error) {
 	var wrong []error
 	for _, name := range sortedKeys(c.Sources) {
 		s := c.Sources[name]
-		built, err := providers[s.Provider].build(s)
+		built, err := s.build()
 		if err != nil {
 			path := "sources." + name
 			wrong = append(wrong, fmt.Errorf("%s: %s: %w", place(c.file, c.from[path].line), path, err))
 			continue
 		}
-		sources = append(sources, webhook.Source{Name: name, Provider: built})
+		sources = append(sources, webhook.Source{Name: name, Provider: built, Mode: s.Mode})
 	}
 	return sources, errors.Join(wrong...)
 }

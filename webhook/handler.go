@@ -164,7 +164,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, source Source) r
 		p.Write(w)
 		return result{outcome: Refused, why: p.Name}
 	}
-	request := Request{Method: r.Method, URL: h.url(r), Header: r.Header, Body: body, At: h.opts.Now()}
+	request := Request{Method: r.Method, URL: Address(h.opts.BaseURL, r), Header: r.Header, Body: body, At: h.opts.Now()}
 	if g, ok := source.Provider.(Greeter); ok && g.Greeting(request) {
 		w.WriteHeader(http.StatusOK)
 		return result{outcome: Ignored, why: "a greeting"}
@@ -335,9 +335,9 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, problem.Problem, bool
 	return nil, brokenOff, false
 }
 
-// url is the address as the provider called it.
-func (h *Handler) url(r *http.Request) string {
-	base := h.opts.BaseURL
+// Address is where the provider sent a request to. The base, a scheme and host,
+// comes before the path; where it is empty, they are taken from the request.
+func Address(base string, r *http.Request) string {
 	if base == "" {
 		base = "http://" + r.Host
 		if r.TLS != nil {

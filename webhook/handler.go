@@ -71,6 +71,10 @@ type Options struct {
 	// Observe is told of every request to a known source. nil: nobody is told.
 	Observe func(source string, outcome Outcome, took time.Duration)
 
+	// ToFetch is told that there is news whose content must be fetched. nil:
+	// nobody is told.
+	ToFetch func()
+
 	Now func() time.Time // nil means time.Now
 	Log *slog.Logger     // nil means slog.Default
 }
@@ -184,6 +188,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, source Source) r
 		unavailable.Write(w)
 		return result{Unavailable, events, failure.Error()}
 	}
+	if h.opts.ToFetch != nil && slices.ContainsFunc(events, func(e order.Event) bool { return e.Status == order.ToFetch }) {
+		h.opts.ToFetch()
+	}
 	answer(w, source.Provider, request)
 	result := result{outcome(events, callback, receipt), events, callback.Quarantine}
 	switch {
@@ -248,7 +255,7 @@ func outcome(events []order.Event, c order.Callback, receipt order.Receipt) Outc
 		return NoOrder
 	}
 	for _, e := range events {
-		if e.Kind != order.KindNote {
+		if e.Kind != order.KindNote || e.Status == order.ToFetch {
 			return Accepted
 		}
 	}

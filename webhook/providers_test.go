@@ -147,7 +147,9 @@ func readCases(t *testing.T, provider string) map[string][]order.Event {
 		if err != nil || !golden {
 			return err
 		}
-		if _, err := os.Stat(strings.TrimSuffix(path, ".json") + ".http"); err != nil {
+		_, request := os.Stat(strings.TrimSuffix(path, ".json") + ".http")
+		_, answer := os.Stat(strings.TrimSuffix(path, ".json") + ".answer")
+		if request != nil && answer != nil {
 			return nil // it is something else
 		}
 		text, err := os.ReadFile(path)

@@ -11,6 +11,8 @@ import (
 	"github.com/paybell/paybell/auth"
 	"github.com/paybell/paybell/webhook"
 	"github.com/paybell/paybell/webhook/custom"
+	"github.com/paybell/paybell/webhook/mercadopago"
+	"github.com/paybell/paybell/webhook/mollie"
 	"github.com/paybell/paybell/webhook/standard"
 	"github.com/paybell/paybell/webhook/stripe"
 )
@@ -18,9 +20,11 @@ import (
 // providers are all there are, by what a source names in the configuration. The
 // keys that a source may have are the fields of what the constructor takes.
 var providers = map[string]provider{
-	"custom":   from(newCustom),
-	"standard": from(standard.New),
-	"stripe":   from(stripe.New),
+	"custom":      from(newCustom),
+	"mercadopago": from(mercadopago.New),
+	"mollie":      from(mollie.New),
+	"standard":    from(standard.New),
+	"stripe":      from(stripe.New),
 }
 
 // A provider is how one is made of a source's options.

@@ -253,7 +253,7 @@ func (k *checker) source(path string, s sourceConfig) {
 	}
 	proved, provable := false, false
 	for _, key := range s.keys() {
-		if key.secret() || key.file() {
+		if slices.Contains([]string{"secrets", "signing_secrets", "public_keys", "certificates", "webhook_ids"}, key.name) {
 			provable, proved = true, proved || !key.value.IsZero()
 		}
 		switch value := key.value.Interface().(type) {

@@ -13,6 +13,7 @@ import (
 	"github.com/paybell/paybell/webhook/custom"
 	"github.com/paybell/paybell/webhook/mercadopago"
 	"github.com/paybell/paybell/webhook/mollie"
+	"github.com/paybell/paybell/webhook/paypal"
 	"github.com/paybell/paybell/webhook/standard"
 	"github.com/paybell/paybell/webhook/stripe"
 )
@@ -23,6 +24,7 @@ var providers = map[string]provider{
 	"custom":      from(newCustom),
 	"mercadopago": from(mercadopago.New),
 	"mollie":      from(mollie.New),
+	"paypal":      from(paypal.New),
 	"standard":    from(standard.New),
 	"stripe":      from(stripe.New),
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/paybell/paybell/webhook/paypal"
 	"github.com/paybell/paybell/webhook/standard"
 	"github.com/paybell/paybell/webhook/stripe"
+	"github.com/paybell/paybell/webhook/wechatpay"
 )
 
 // providers are all there are, by what a source names in the configuration. The
@@ -27,6 +28,7 @@ var providers = map[string]provider{
 	"paypal":      from(paypal.New),
 	"standard":    from(standard.New),
 	"stripe":      from(stripe.New),
+	"wechatpay":   from(wechatpay.New),
 }
 
 // A provider is how one is made of a source's options.

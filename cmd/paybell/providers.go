@@ -10,6 +10,7 @@ import (
 
 	"github.com/paybell/paybell/auth"
 	"github.com/paybell/paybell/webhook"
+	"github.com/paybell/paybell/webhook/alipay"
 	"github.com/paybell/paybell/webhook/custom"
 	"github.com/paybell/paybell/webhook/mercadopago"
 	"github.com/paybell/paybell/webhook/mollie"
@@ -22,6 +23,7 @@ import (
 // providers are all there are, by what a source names in the configuration. The
 // keys that a source may have are the fields of what the constructor takes.
 var providers = map[string]provider{
+	"alipay":      from(alipay.New),
 	"custom":      from(newCustom),
 	"mercadopago": from(mercadopago.New),
 	"mollie":      from(mollie.New),

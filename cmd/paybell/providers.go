@@ -11,6 +11,7 @@ import (
 	"github.com/paybell/paybell/auth"
 	"github.com/paybell/paybell/webhook"
 	"github.com/paybell/paybell/webhook/alipay"
+	"github.com/paybell/paybell/webhook/antom"
 	"github.com/paybell/paybell/webhook/custom"
 	"github.com/paybell/paybell/webhook/mercadopago"
 	"github.com/paybell/paybell/webhook/mollie"
@@ -24,6 +25,7 @@ import (
 // keys that a source may have are the fields of what the constructor takes.
 var providers = map[string]provider{
 	"alipay":      from(alipay.New),
+	"antom":       from(antom.New),
 	"custom":      from(newCustom),
 	"mercadopago": from(mercadopago.New),
 	"mollie":      from(mollie.New),

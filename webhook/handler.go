@@ -159,6 +159,9 @@ var levels = map[Outcome]slog.Level{
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, source Source) result {
+	if challenged(w, r, source.Provider) {
+		return result{outcome: Challenged}
+	}
 	if p, refused := refuse(w, r, source.Provider); refused {
 		p.Write(w)
 		return result{outcome: Refused, why: p.Name}

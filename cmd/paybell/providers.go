@@ -12,6 +12,7 @@ import (
 	"github.com/paybell/paybell/webhook"
 	"github.com/paybell/paybell/webhook/alipay"
 	"github.com/paybell/paybell/webhook/antom"
+	"github.com/paybell/paybell/webhook/braintree"
 	"github.com/paybell/paybell/webhook/custom"
 	"github.com/paybell/paybell/webhook/mercadopago"
 	"github.com/paybell/paybell/webhook/mollie"
@@ -26,6 +27,7 @@ import (
 var providers = map[string]provider{
 	"alipay":      from(alipay.New),
 	"antom":       from(antom.New),
+	"braintree":   from(braintree.New),
 	"custom":      from(newCustom),
 	"mercadopago": from(mercadopago.New),
 	"mollie":      from(mollie.New),

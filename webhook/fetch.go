@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -24,6 +25,12 @@ type Fetcher interface {
 	// An error that wraps ErrUnreadable ends it, because to ask again is of no
 	// use; any other does not. Errors hold nothing secret.
 	Fetch(ctx context.Context, ref string) (events []order.Event, answer []byte, err error)
+}
+
+// A Getter fetches from a provider's API. The client of internal/guarded is one,
+// and the one that providers take where they are given none.
+type Getter interface {
+	Get(ctx context.Context, address string, header http.Header) ([]byte, error)
 }
 
 // A FetchOutcome is what became of a try to fetch, for metrics and logs.

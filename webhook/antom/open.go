@@ -176,20 +176,20 @@ func parseSignature(value string) ([]byte, error) {
 	for entry := range strings.SplitSeq(value, ",") {
 		name, text, ok := strings.Cut(strings.TrimSpace(entry), "=")
 		if _, twice := fields[name]; !ok || twice {
-			return nil, errors.New("Signature is not a list of different name=value")
+			return nil, errors.New("header Signature is not a list of different name=value")
 		}
 		fields[name] = text
 	}
 	if fields["algorithm"] != "RSA256" { // the request has no say in it
-		return nil, errors.New("Signature names another algorithm than RSA256")
+		return nil, errors.New("header Signature names another algorithm than RSA256")
 	}
 	encoded, err := url.PathUnescape(fields["signature"])
 	if err != nil {
-		return nil, errors.New("Signature's signature is not escaped as in a URL")
+		return nil, errors.New("the signature in header Signature is not escaped as in a URL")
 	}
 	signature, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil || len(signature) == 0 {
-		return nil, errors.New("Signature's signature is not base64")
+		return nil, errors.New("the signature in header Signature is not base64")
 	}
 	return signature, nil
 }

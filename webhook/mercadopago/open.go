@@ -38,12 +38,7 @@ type Options struct {
 	Tolerance time.Duration
 
 	// Client asks Mercado Pago. nil: a guarded one.
-	Client Getter
-}
-
-// A Getter fetches from the API. [guarded.Client] is one.
-type Getter interface {
-	Get(ctx context.Context, address string, header http.Header) ([]byte, error)
+	Client webhook.Getter
 }
 
 // Provider opens the webhooks of one application, and fetches its payments.
@@ -52,7 +47,7 @@ type Provider struct {
 	token     string
 	orders    []string
 	tolerance time.Duration
-	client    Getter
+	client    webhook.Getter
 }
 
 // Host is where the API is.

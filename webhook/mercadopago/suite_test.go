@@ -29,7 +29,7 @@ var (
 	_ webhook.Provider  = (*Provider)(nil)
 	_ webhook.Fetcher   = (*Provider)(nil)
 	_ webhook.Simulator = (*Provider)(nil)
-	_ Getter            = (*guarded.Client)(nil)
+	_ webhook.Getter    = (*guarded.Client)(nil)
 )
 
 func newProvider(t testing.TB, o Options) *Provider {

@@ -42,12 +42,7 @@ type Options struct {
 	Order string
 
 	// Client asks Mollie. nil: a guarded one.
-	Client Getter
-}
-
-// A Getter fetches from Mollie's API. [guarded.Client] is one.
-type Getter interface {
-	Get(ctx context.Context, address string, header http.Header) ([]byte, error)
+	Client webhook.Getter
 }
 
 // Provider opens the webhooks of one account, and fetches its payments.
@@ -55,7 +50,7 @@ type Provider struct {
 	secrets, signing [][]byte
 	key              string
 	orders           []string
-	client           Getter
+	client           webhook.Getter
 }
 
 // Host is where Mollie's API is.

@@ -34,7 +34,7 @@ var (
 	_ webhook.Fetcher    = (*Provider)(nil)
 	_ webhook.Simulator  = (*Provider)(nil)
 	_ webhook.MediaTyper = (*Provider)(nil)
-	_ Getter             = (*guarded.Client)(nil)
+	_ webhook.Getter     = (*guarded.Client)(nil)
 )
 
 func newProvider(t testing.TB, o Options) *Provider {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/paybell/paybell/webhook"
 )
 
 // A signer is a certificate that is believed.
@@ -24,7 +26,7 @@ type signer struct {
 // certificates finds the signers of requests. What a request names is fetched
 // from PayPal's hosts only, once, and rarely: a stranger may name any number.
 type certificates struct {
-	client Getter
+	client webhook.Getter
 	roots  *x509.CertPool // nil: the system's
 	pinned []signer
 
@@ -43,7 +45,7 @@ const (
 	failedFor     = time.Minute
 )
 
-func newCertificates(client Getter, roots, pinned []string) (*certificates, error) {
+func newCertificates(client webhook.Getter, roots, pinned []string) (*certificates, error) {
 	c := &certificates{client: client, known: map[string]signer{}, failed: map[string]time.Time{}}
 	for i, text := range roots {
 		if c.roots == nil {

@@ -9,17 +9,14 @@
 package paypal
 
 import (
-	"context"
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
-
-	"crypto/rsa"
 
 	"github.com/paybell/paybell/internal/guarded"
 	"github.com/paybell/paybell/order"
@@ -48,12 +45,7 @@ type Options struct {
 	SimulateKey string
 
 	// Client fetches certificates. nil: a guarded one.
-	Client Getter
-}
-
-// A Getter fetches certificates. [guarded.Client] is one.
-type Getter interface {
-	Get(ctx context.Context, address string, header http.Header) ([]byte, error)
+	Client webhook.Getter
 }
 
 // Hosts are where certificates come from.

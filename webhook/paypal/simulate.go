@@ -2,13 +2,12 @@ package paypal
 
 import (
 	"cmp"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
-
-	"crypto/rsa"
 
 	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/webhook"

@@ -35,7 +35,7 @@ var (
 
 	_ webhook.Provider  = (*Provider)(nil)
 	_ webhook.Simulator = (*Provider)(nil)
-	_ Getter            = (*guarded.Client)(nil)
+	_ webhook.Getter    = (*guarded.Client)(nil)
 )
 
 func key(t testing.TB, i int) *rsa.PrivateKey {

@@ -10,31 +10,63 @@ import (
 
 	"github.com/paybell/paybell/auth"
 	"github.com/paybell/paybell/webhook"
+	"github.com/paybell/paybell/webhook/adyen"
+	"github.com/paybell/paybell/webhook/airwallex"
 	"github.com/paybell/paybell/webhook/alipay"
 	"github.com/paybell/paybell/webhook/antom"
 	"github.com/paybell/paybell/webhook/braintree"
-	"github.com/paybell/paybell/webhook/custom"
+	"github.com/paybell/paybell/webhook/btcpay"
+	"github.com/paybell/paybell/webhook/checkout"
+	"github.com/paybell/paybell/webhook/coinbasecommerce"
+	"github.com/paybell/paybell/webhook/flutterwave"
+	"github.com/paybell/paybell/webhook/gocardless"
+	"github.com/paybell/paybell/webhook/lemonsqueezy"
 	"github.com/paybell/paybell/webhook/mercadopago"
 	"github.com/paybell/paybell/webhook/mollie"
+	"github.com/paybell/paybell/webhook/paddle"
 	"github.com/paybell/paybell/webhook/paypal"
+	"github.com/paybell/paybell/webhook/paystack"
+	"github.com/paybell/paybell/webhook/razorpay"
+	"github.com/paybell/paybell/webhook/shopify"
+	"github.com/paybell/paybell/webhook/square"
 	"github.com/paybell/paybell/webhook/standard"
 	"github.com/paybell/paybell/webhook/stripe"
+	"github.com/paybell/paybell/webhook/unionpay"
 	"github.com/paybell/paybell/webhook/wechatpay"
+	"github.com/paybell/paybell/webhook/woocommerce"
+	"github.com/paybell/paybell/webhook/xendit"
 )
 
 // providers are all there are, by what a source names in the configuration. The
 // keys that a source may have are the fields of what the constructor takes.
 var providers = map[string]provider{
-	"alipay":      from(alipay.New),
-	"antom":       from(antom.New),
-	"braintree":   from(braintree.New),
-	"custom":      from(newCustom),
-	"mercadopago": from(mercadopago.New),
-	"mollie":      from(mollie.New),
-	"paypal":      from(paypal.New),
-	"standard":    from(standard.New),
-	"stripe":      from(stripe.New),
-	"wechatpay":   from(wechatpay.New),
+	"adyen":            from(adyen.New),
+	"airwallex":        from(airwallex.New),
+	"alipay":           from(alipay.New),
+	"antom":            from(antom.New),
+	"braintree":        from(braintree.New),
+	"btcpay":           from(btcpay.New),
+	"checkout":         from(checkout.New),
+	"coinbasecommerce": from(coinbasecommerce.New),
+	"custom":           from(newCustom),
+	"flutterwave":      from(flutterwave.New),
+	"gocardless":       from(gocardless.New),
+	"lemonsqueezy":     from(lemonsqueezy.New),
+	"mercadopago":      from(mercadopago.New),
+	"mollie":           from(mollie.New),
+	"paddle":           from(paddle.New),
+	"paypal":           from(paypal.New),
+	"paystack":         from(paystack.New),
+	"razorpay":         from(razorpay.New),
+	"relayed":          from(newRelayed),
+	"shopify":          from(shopify.New),
+	"square":           from(square.New),
+	"standard":         from(standard.New),
+	"stripe":           from(stripe.New),
+	"unionpay":         from(unionpay.New),
+	"wechatpay":        from(wechatpay.New),
+	"woocommerce":      from(woocommerce.New),
+	"xendit":           from(xendit.New),
 }
 
 // A provider is how one is made of a source's options.
@@ -57,17 +89,6 @@ func from[Options any, P webhook.Provider](newProvider func(Options) (P, error))
 // build makes the provider of a source whose configuration was checked.
 func (s sourceConfig) build() (webhook.Provider, error) {
 	return providers[s.Provider].build(s.Options)
-}
-
-// customOptions are the keys of a source of provider custom.
-type customOptions struct {
-	Secrets       []string
-	PublicKeys    []string
-	custom.Config `yaml:",inline"`
-}
-
-func newCustom(o customOptions) (webhook.Provider, error) {
-	return custom.New(o.Config, o.Secrets, o.PublicKeys)
 }
 
 // buildSources makes the provider of every source, by name. The error holds

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -69,6 +71,34 @@ func TestAStolenSourceHasOtherSecretsOfTheSameForm(t *testing.T) {
 		}
 		if _, err := genuine.Open(r); err == nil || !strings.Contains(err.Error(), "no signature matches") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestEveryProviderCanBeForged: what `paybell simulate --bad-signature` signs with
+// must be taken for a secret by every provider.
+func TestEveryProviderCanBeForged(t *testing.T) {
+	files, err := filepath.Glob("../../webhook/*/testdata/source.yaml")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := loadConfig(verifyConfig(t, map[string]string{
+			"it": strings.ReplaceAll(string(text), "file:", "file:"+absolute(t, filepath.Dir(file))+"/"),
+		}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := c.Sources["it"]
+		for range 20 { // secrets are random
+			if _, err := s.stolen().build(); err != nil {
+				t.Errorf("%s: %v", file, err)
+				break
+			}
 		}
 	}
 }

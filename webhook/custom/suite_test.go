@@ -19,6 +19,7 @@ var (
 	_ webhook.Provider  = (*custom.Provider)(nil)
 	_ webhook.Simulator = (*custom.Provider)(nil)
 	_ webhook.Answerer  = (*custom.Provider)(nil)
+	_ webhook.Modeless  = (*custom.Provider)(nil)
 )
 
 // A sender signs as one of the descriptions says, by code of its own.

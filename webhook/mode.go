@@ -28,7 +28,7 @@ func settle(events []order.Event, mode order.Mode, p Provider) (foreign bool) {
 	for i, e := range events {
 		live := mode != order.Test
 		switch {
-		case e.Kind == order.KindNote && e.Status == order.ToFetch: // what is fetched will say
+		case e.Kind == order.KindNote: // it moves nothing; what is to be fetched says itself
 		case silent:
 			events[i].Livemode = live
 		case mode != "" && e.Livemode != live:

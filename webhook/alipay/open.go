@@ -62,14 +62,7 @@ func New(o Options) (*Provider, error) {
 	if len(p.keys) == 0 {
 		return nil, errors.New("alipay: neither public_keys nor certificates: anybody could send; copy 支付宝公钥 from the app in 开放平台")
 	}
-	for field := range strings.SplitSeq(o.Order, ",") {
-		if field = strings.TrimSpace(field); field != "" {
-			p.orders = append(p.orders, field)
-		}
-	}
-	if p.orders == nil {
-		p.orders = []string{"out_trade_no"}
-	}
+	p.orders = webhook.PathsOr(o.Order, "out_trade_no")
 	if o.SimulateKey != "" {
 		key, err := webhook.ParseRSAPrivate(o.SimulateKey)
 		if err != nil {

@@ -68,14 +68,7 @@ func New(o Options) (*Provider, error) {
 	if len(p.keys) == 0 {
 		return nil, errors.New("antom: no public_keys: anybody could send; copy Antom's public key from Developer → Key configuration")
 	}
-	for path := range strings.SplitSeq(o.Order, ",") {
-		if path = strings.TrimSpace(path); path != "" {
-			p.orders = append(p.orders, path)
-		}
-	}
-	if p.orders == nil {
-		p.orders = []string{"paymentRequestId"}
-	}
+	p.orders = webhook.PathsOr(o.Order, "paymentRequestId")
 	if o.SimulateKey != "" {
 		key, err := webhook.ParseRSAPrivate(o.SimulateKey)
 		if err != nil {

@@ -49,14 +49,7 @@ func New(o Options) (*Provider, error) {
 	}
 	sum := sha1.Sum([]byte(o.PrivateKey))
 	p := &Provider{public: o.PublicKey, key: sum[:]}
-	for path := range strings.SplitSeq(o.Order, ",") {
-		if path = strings.TrimSpace(path); path != "" {
-			p.orders = append(p.orders, path)
-		}
-	}
-	if p.orders == nil {
-		p.orders = []string{"order-id"}
-	}
+	p.orders = webhook.PathsOr(o.Order, "order-id")
 	return p, nil
 }
 

@@ -71,14 +71,7 @@ func New(o Options) (*Provider, error) {
 	if len(o.AccessToken) < 24 || strings.ContainsAny(o.AccessToken, " \r\n") {
 		return nil, errors.New("mercadopago: access_token is missing or too short; payments are fetched with it: copy it from Your integrations → Credentials")
 	}
-	for path := range strings.SplitSeq(o.Order, ",") {
-		if path = strings.TrimSpace(path); path != "" {
-			p.orders = append(p.orders, path)
-		}
-	}
-	if p.orders == nil {
-		p.orders = []string{"external_reference", "metadata.order_id"}
-	}
+	p.orders = webhook.PathsOr(o.Order, "external_reference", "metadata.order_id")
 	if p.client == nil {
 		p.client = guarded.New(guarded.Options{Hosts: []string{Host}})
 	}

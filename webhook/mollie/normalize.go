@@ -88,11 +88,7 @@ func (p *Provider) normalize(body []byte) ([]order.Event, error) {
 }
 
 func (p *Provider) order(b strictjson.Object) string {
-	paths := p.orders
-	if len(paths) == 0 {
-		paths = []string{"metadata.order_id", "metadata.order", "metadata.orderId", "metadata"}
-	}
-	for _, path := range paths {
+	for _, path := range p.orders {
 		if id := b.Text(path); id != "" {
 			return id
 		}

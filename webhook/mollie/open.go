@@ -80,11 +80,7 @@ func New(o Options) (*Provider, error) {
 	if !strings.HasPrefix(o.APIKey, "live_") && !strings.HasPrefix(o.APIKey, "test_") {
 		return nil, errors.New("mollie: api_key does not begin with live_ or test_; copy it from Mollie's dashboard: payments are fetched with it")
 	}
-	for path := range strings.SplitSeq(o.Order, ",") {
-		if path = strings.TrimSpace(path); path != "" {
-			p.orders = append(p.orders, path)
-		}
-	}
+	p.orders = webhook.PathsOr(o.Order, "metadata.order_id", "metadata.order", "metadata.orderId", "metadata")
 	if p.client == nil {
 		p.client = guarded.New(guarded.Options{Hosts: []string{Host}})
 	}

@@ -99,14 +99,7 @@ func New(o Options) (*Provider, error) {
 	if err := p.addKeys(o); err != nil {
 		return nil, fmt.Errorf("wechatpay: %w", err)
 	}
-	for path := range strings.SplitSeq(o.Order, ",") {
-		if path = strings.TrimSpace(path); path != "" {
-			p.orders = append(p.orders, path)
-		}
-	}
-	if p.orders == nil {
-		p.orders = []string{"out_trade_no"}
-	}
+	p.orders = webhook.PathsOr(o.Order, "out_trade_no")
 	if o.SimulateKey != "" {
 		key, err := webhook.ParseRSAPrivate(o.SimulateKey)
 		if err != nil {

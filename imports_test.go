@@ -83,6 +83,7 @@ var doors = map[string]string{
 	"github.com/spf13/cobra":              "cmd/paybell",
 	"github.com/spf13/pflag":              "cmd/paybell",
 	"go.yaml.in/yaml":                     "cmd/paybell",
+	"golang.org/x/text":                   "webhook/alipay",
 	"golang.org/x/time":                   "hub",
 
 	"github.com/jackc/pgx": "order/postgres",

@@ -2,6 +2,7 @@ package order
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -58,4 +59,16 @@ func ParseMinor(s string) (int64, error) {
 		}
 	}
 	return n, nil
+}
+
+// FormatDecimal writes an amount in minor units in major ones, as [ParseDecimal]
+// reads it. The amount must not be negative.
+func FormatDecimal(amount int64, currency string) string {
+	decimals := Decimals(currency)
+	digits := fmt.Sprintf("%0*d", decimals+1, amount)
+	if decimals == 0 {
+		return digits
+	}
+	point := len(digits) - decimals
+	return digits[:point] + "." + digits[point:]
 }

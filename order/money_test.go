@@ -115,3 +115,19 @@ func FuzzParseDecimal(f *testing.F) {
 		}
 	})
 }
+
+func TestFormatDecimalIsReadBack(t *testing.T) {
+	for _, c := range []struct {
+		amount   int64
+		currency string
+		want     string
+	}{
+		{9900, "EUR", "99.00"}, {5, "EUR", "0.05"}, {0, "EUR", "0.00"}, {9900, "JPY", "9900"}, {0, "KRW", "0"}, {1234, "KWD", "1.234"},
+		{7, "BHD", "0.007"}, {order.MaxAmount, "CLF", "99999999999.9999"},
+	} {
+		text := order.FormatDecimal(c.amount, c.currency)
+		if back, err := order.ParseDecimal(text, c.currency); text != c.want || back != c.amount || err != nil {
+			t.Errorf("%d %s is %s, and %d again (%v); want %s", c.amount, c.currency, text, back, err, c.want)
+		}
+	}
+}

@@ -159,16 +159,6 @@ func Currency(code string) (string, error) {
 	return upper, nil
 }
 
-// Major writes minor units that have so many decimals as an amount in major
-// units, "99.00": the way back from [Minor].
-func Major(amount int64, exponent int) string {
-	text := fmt.Sprintf("%0*d", exponent+1, amount)
-	if exponent == 0 {
-		return text
-	}
-	return text[:len(text)-exponent] + "." + text[len(text)-exponent:]
-}
-
 // Rescale reads a whole number of minor units that have from decimals as minor
 // units that have to decimals: some providers count the units of a currency
 // otherwise than ISO 4217 does.

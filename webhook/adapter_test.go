@@ -82,19 +82,6 @@ func TestFirstOfPaths(t *testing.T) {
 	}
 }
 
-func TestMajorIsTheWayBack(t *testing.T) {
-	for _, c := range []struct {
-		amount   int64
-		exponent int
-		want     string
-	}{{9900, 2, "99.00"}, {5, 2, "0.05"}, {5, 0, "5"}, {12345, 3, "12.345"}, {0, 2, "0.00"}} {
-		got := Major(c.amount, c.exponent)
-		if back, err := Minor(got, c.exponent); got != c.want || err != nil || back != c.amount {
-			t.Errorf("%d with %d decimals: %q, and back %d, %v", c.amount, c.exponent, got, back, err)
-		}
-	}
-}
-
 func TestRescale(t *testing.T) {
 	for _, c := range []struct {
 		text     string

@@ -27,6 +27,9 @@ import (
 type Source struct {
 	Name     string
 	Provider Provider
+	// Mode is what its events must be of, to count for an order. Empty: whatever
+	// they say.
+	Mode order.Mode
 }
 
 // A Recorder keeps callbacks and their events. It returns once they are durable.
@@ -49,6 +52,7 @@ const (
 	Duplicate   Outcome = "duplicate"   // all events were known
 	NoOrder     Outcome = "no_order"    // of a payment whose order is not known yet
 	Ignored     Outcome = "ignored"     // verified, kept, and nothing to an order
+	OtherMode   Outcome = "other_mode"  // verified, kept, and of test money at a live source, or the other way round
 	Quarantined Outcome = "quarantined" // verified and unreadable: a person must look
 	Unverified  Outcome = "unverified"  // the sender is not proved
 	Refused     Outcome = "refused"     // not a webhook by its form
@@ -67,6 +71,10 @@ type Options struct {
 	// Observe is told of every request to a known source. nil: nobody is told.
 	Observe func(source string, outcome Outcome, took time.Duration)
 
+	// ToFetch is told that there is news whose content must be fetched. nil:
+	// nobody is told.
+	ToFetch func()
+
 	Now func() time.Time // nil means time.Now
 	Log *slog.Logger     // nil means slog.Default
 }
@@ -77,7 +85,7 @@ const maxBody = 1 << 20
 
 // A Handler answers POST /webhooks/{source}.
 type Handler struct {
-	sources map[string]Provider
+	sources map[string]Source
 	ledger  Recorder
 	opts    Options
 }
@@ -96,9 +104,9 @@ func NewHandler(sources []Source, ledger Recorder, opts Options) *Handler {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	h := &Handler{sources: map[string]Provider{}, ledger: ledger, opts: opts}
+	h := &Handler{sources: map[string]Source{}, ledger: ledger, opts: opts}
 	for _, s := range sources {
-		h.sources[s.Name] = s.Provider
+		h.sources[s.Name] = s
 	}
 	return h
 }
@@ -115,12 +123,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PathValue("source")
-	provider, ok := h.sources[name]
+	source, ok := h.sources[name]
 	if !ok {
 		unknownSource.Write(w)
 		return
 	}
-	result := h.serve(w, r, name, provider)
+	result := h.serve(w, r, source)
 	if level := levels[result.outcome]; h.opts.Log.Enabled(r.Context(), level) {
 		h.opts.Log.LogAttrs(r.Context(), level, "webhook", result.attrs(name)...)
 	}
@@ -147,11 +155,14 @@ func (r result) attrs(source string) []slog.Attr {
 }
 
 var levels = map[Outcome]slog.Level{
-	NoOrder: slog.LevelWarn, Unverified: slog.LevelWarn, Quarantined: slog.LevelError, Unavailable: slog.LevelError,
+	NoOrder: slog.LevelWarn, OtherMode: slog.LevelWarn, Unverified: slog.LevelWarn, Quarantined: slog.LevelError, Unavailable: slog.LevelError,
 }
 
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, provider Provider) result {
-	if p, refused := refuse(w, r, provider); refused {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, source Source) result {
+	if challenged(w, r, source.Provider) {
+		return result{outcome: Challenged}
+	}
+	if p, refused := refuse(w, r, source.Provider); refused {
 		p.Write(w)
 		return result{outcome: Refused, why: p.Name}
 	}
@@ -160,21 +171,18 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, pro
 		p.Write(w)
 		return result{outcome: Refused, why: p.Name}
 	}
-	request := Request{Method: r.Method, URL: h.url(r), Header: r.Header, Body: body, At: h.opts.Now()}
-	if g, ok := provider.(Greeter); ok && g.Greeting(request) {
+	request := Request{Method: r.Method, URL: Address(h.opts.BaseURL, r), Header: r.Header, Body: body, At: h.opts.Now()}
+	if g, ok := source.Provider.(Greeter); ok && g.Greeting(request) {
 		w.WriteHeader(http.StatusOK)
 		return result{outcome: Ignored, why: "a greeting"}
 	}
-	events, err := h.open(provider, request)
-	if err == nil {
-		err = stamp(events, name)
-	}
-	if errors.Is(err, ErrUnverified) || err != nil && !errors.Is(err, ErrUnreadable) {
+	events, foreign, err := h.open(source, request)
+	if errors.Is(err, ErrUnverified) {
 		w.Header().Set("WWW-Authenticate", "Signature")
 		unverified(err).Write(w)
 		return result{outcome: Unverified, why: err.Error()}
 	}
-	callback := order.Callback{Source: name, ReceivedAt: request.At.UTC(), Body: Mask(body)}
+	callback := order.Callback{Source: source.Name, ReceivedAt: request.At.UTC(), Body: Mask(body)}
 	if err != nil {
 		callback.Quarantine, events = err.Error(), nil
 	}
@@ -183,25 +191,50 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string, pro
 		unavailable.Write(w)
 		return result{Unavailable, events, failure.Error()}
 	}
-	answer(w, provider, request)
+	if h.opts.ToFetch != nil && slices.ContainsFunc(events, func(e order.Event) bool { return e.Status == order.ToFetch }) {
+		h.opts.ToFetch()
+	}
+	answer(w, source.Provider, request)
 	result := result{outcome(events, callback, receipt), events, callback.Quarantine}
-	if result.outcome == NoOrder {
+	switch {
+	case foreign && result.outcome == Ignored:
+		result.outcome, result.why = OtherMode, "of the mode that the source is not in: it moves no order"
+	case result.outcome == NoOrder:
 		result.why = "a payment event names no order; it is kept until another event of the payment does"
 	}
 	return result
 }
 
-// open asks the provider. If it panics, its sender counts as not proved: what
-// was not verified must not fill the disk, and the log says where to look. What
-// the panic says is dropped, because it may quote the body.
-func (h *Handler) open(provider Provider, r Request) (events []order.Event, err error) {
+// open asks the provider, and logs where it broke down.
+func (h *Handler) open(source Source, r Request) (events []order.Event, foreign bool, err error) {
+	return source.open(r, func(cause any) {
+		h.opts.Log.Error("provider panicked", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+	})
+}
+
+// open asks the provider, and makes its events those of the source. foreign says
+// that some are of another mode, and are notes by now. If the provider panics,
+// its sender counts as not proved: what was not verified must not fill the disk.
+// What the panic says is dropped, because it may quote the body; panicked is
+// told of it. An error wraps ErrUnverified or ErrUnreadable.
+func (s Source) open(r Request, panicked func(cause any)) (events []order.Event, foreign bool, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			h.opts.Log.Error("provider panicked", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+			panicked(cause)
 			events, err = nil, fmt.Errorf("%w: the provider's reader broke down", ErrUnverified)
 		}
 	}()
-	return provider.Open(r)
+	events, err = s.Provider.Open(r)
+	if err == nil {
+		err = stamp(events, s.Name)
+	}
+	switch {
+	case err == nil:
+		return events, settle(events, s.Mode, s.Provider), nil
+	case errors.Is(err, ErrUnverified) || errors.Is(err, ErrUnreadable):
+		return nil, false, err
+	}
+	return nil, false, fmt.Errorf("%w: %w", ErrUnverified, err)
 }
 
 // stamp gives events the source that told them, and checks their form.
@@ -225,7 +258,7 @@ func outcome(events []order.Event, c order.Callback, receipt order.Receipt) Outc
 		return NoOrder
 	}
 	for _, e := range events {
-		if e.Kind != order.KindNote {
+		if e.Kind != order.KindNote || e.Status == order.ToFetch {
 			return Accepted
 		}
 	}
@@ -234,15 +267,20 @@ func outcome(events []order.Event, c order.Callback, receipt order.Receipt) Outc
 
 // answer says what the provider wants to hear.
 func answer(w http.ResponseWriter, provider Provider, r Request) {
-	status, contentType, body := http.StatusOK, "application/json", []byte("{\"received\":true}\n")
-	if a, ok := provider.(Answerer); ok {
-		status, contentType, body = a.Answer(r)
-	}
+	status, contentType, body := recorded(provider, r)
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	w.Write(body)
+}
+
+// recorded is the answer to a request that was recorded.
+func recorded(provider Provider, r Request) (status int, contentType string, body []byte) {
+	if a, ok := provider.(Answerer); ok {
+		return a.Answer(r)
+	}
+	return http.StatusOK, "application/json", []byte("{\"received\":true}\n")
 }
 
 // refuse says whether a request is no webhook by its method or headers.
@@ -307,9 +345,9 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, problem.Problem, bool
 	return nil, brokenOff, false
 }
 
-// url is the address as the provider called it.
-func (h *Handler) url(r *http.Request) string {
-	base := h.opts.BaseURL
+// Address is where the provider sent a request to. The base, a scheme and host,
+// comes before the path; where it is empty, they are taken from the request.
+func Address(base string, r *http.Request) string {
 	if base == "" {
 		base = "http://" + r.Host
 		if r.TLS != nil {

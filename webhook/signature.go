@@ -80,16 +80,28 @@ func ParseUnix(s string) (time.Time, error) {
 }
 
 // CheckWindow refuses a request that was signed more than tolerance before or
-// after now. Too new is refused as well: such a request could be kept and sent
-// again for as long as its time lies ahead.
+// after now, with a [*WindowError]. Too new is refused as well: such a request
+// could be kept and sent again for as long as its time lies ahead.
 func CheckWindow(signed, now time.Time, tolerance time.Duration) error {
-	switch age := now.Sub(signed).Round(time.Second); {
-	case age > tolerance:
-		return fmt.Errorf("signed %v ago; the window is %v: a clock may be wrong, or the request is a replay", age, tolerance)
-	case age < -tolerance:
-		return fmt.Errorf("signed %v in the future; the window is %v: a clock is wrong", -age, tolerance)
+	if age := now.Sub(signed).Round(time.Second); age > tolerance || age < -tolerance {
+		return &WindowError{Signed: signed, Age: age, Tolerance: tolerance}
 	}
 	return nil
+}
+
+// A WindowError says that a request was signed at another time than now. Nothing
+// is known yet of its signature.
+type WindowError struct {
+	Signed    time.Time
+	Age       time.Duration // to the second; below zero: it is from the future
+	Tolerance time.Duration
+}
+
+func (e *WindowError) Error() string {
+	if e.Age < 0 {
+		return fmt.Sprintf("signed %v in the future; the window is %v: a clock is wrong", -e.Age, e.Tolerance)
+	}
+	return fmt.Sprintf("signed %v ago; the window is %v: a clock may be wrong, or the request is a replay", e.Age, e.Tolerance)
 }
 
 // CheckSecret says what is wrong with a secret, or nil: it must be at least

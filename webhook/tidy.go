@@ -25,7 +25,9 @@ func Tidy(e order.Event) (order.Event, error) {
 		e.ActionURL = ""
 	}
 	if e.Kind == order.KindNote {
-		e.Status, e.Amount, e.Currency = "", 0, ""
+		if e.Amount, e.Currency = 0, ""; e.Status != order.ToFetch {
+			e.Status = ""
+		}
 		for _, id := range []*string{&e.Order, &e.Payment, &e.Ref} {
 			if order.CheckID(*id) != nil {
 				*id = ""

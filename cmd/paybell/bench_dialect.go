@@ -16,6 +16,7 @@ import (
 	"github.com/paybell/paybell/bench"
 	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/webhook"
+	"github.com/paybell/paybell/webhook/standard"
 )
 
 // A benchDialect is how the load speaks to a gateway over one transport.
@@ -133,10 +134,10 @@ func digits(b []byte) uint32 {
 func newBenchSigner(c *config) (benchSigner, error) {
 	for _, name := range sortedKeys(c.Sources) {
 		s := c.Sources[name]
-		if s.Provider != "standard" && s.Provider != "stripe" || len(s.Secrets) == 0 {
+		if s.Provider != "standard" && s.Provider != "stripe" || len(s.secrets()) == 0 {
 			continue
 		}
-		built, err := providers[s.Provider].build(s)
+		built, err := s.build()
 		if err != nil {
 			return nil, err
 		}
@@ -144,8 +145,8 @@ func newBenchSigner(c *config) (benchSigner, error) {
 		if !ok {
 			continue
 		}
-		if s.Provider == "standard" && s.Order == "" {
-			return newLeanSigner(name, string(s.Secrets[0]))
+		if o, ok := s.Options.(standard.Options); ok && o.Order == "" {
+			return newLeanSigner(name, o.Secrets[0])
 		}
 		return simulatedSigner{"/webhooks/" + name, simulator}, nil
 	}

@@ -13,13 +13,19 @@ import (
 	"github.com/paybell/paybell/bench"
 	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/webhook"
+	"github.com/paybell/paybell/webhook/standard"
+	"github.com/paybell/paybell/webhook/stripe"
 )
 
 // benchConfig is a configuration with one source.
 func benchConfig(t *testing.T, provider string, key secret) *config {
 	t.Helper()
 	c := demoConfig(0, "")
-	c.Sources = map[string]sourceConfig{"bench": {Provider: provider, Secrets: []secret{key}}}
+	source := sourceConfig{Provider: provider, Options: stripe.Options{Secrets: []string{string(key)}}}
+	if provider == "standard" {
+		source.Options = standard.Options{Secrets: []string{string(key)}}
+	}
+	c.Sources = map[string]sourceConfig{"bench": source}
 	return c
 }
 
@@ -32,7 +38,7 @@ func TestTheLoadSignsAsProvidersDo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		built, err := providers[provider].build(c.Sources["bench"])
+		built, err := c.Sources["bench"].build()
 		if err != nil {
 			t.Fatal(err)
 		}

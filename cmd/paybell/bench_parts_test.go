@@ -38,7 +38,7 @@ func BenchmarkVerifyToken(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	for name, source := range map[string]string{"standard": "shop", "stripe": "stripe"} {
 		b.Run(name, func(b *testing.B) {
-			built, err := providers[name].build(demoConfig(0, "").Sources[source])
+			built, err := demoConfig(0, "").Sources[source].build()
 			if err != nil {
 				b.Fatal(err)
 			}

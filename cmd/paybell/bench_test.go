@@ -45,7 +45,7 @@ func benchGateway(b *testing.B, batch int) (*gateway, string, webhook.Simulator)
 	if err != nil {
 		b.Fatal(err)
 	}
-	provider, err := newStripe(c.Sources["stripe"])
+	provider, err := c.Sources["stripe"].build()
 	if err != nil {
 		b.Fatal(err)
 	}

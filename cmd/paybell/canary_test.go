@@ -95,8 +95,8 @@ func startPlanted(t *testing.T) *planted {
 		c.Auth.Keys[0].Secret = secret(l.plant("the token secret", "CanaryTokenSecret"+rand.Text()))
 		c.Auth.APIKeys[0] = secret(l.plant("the API key", "CanaryApiKey"+rand.Text()))
 		stripe, shop := c.Sources["stripe"], c.Sources["shop"]
-		stripe.Secrets[0] = secret(l.plant("stripe's secret", "whsec_CanaryStripe"+rand.Text()))
-		l.plant("the shop's secret", strings.TrimPrefix(string(shop.Secrets[0]), "whsec_"))
+		stripe.secrets()[0] = string(l.plant("stripe's secret", "whsec_CanaryStripe"+rand.Text()))
+		l.plant("the shop's secret", strings.TrimPrefix(shop.secrets()[0], "whsec_"))
 	})
 	return l
 }

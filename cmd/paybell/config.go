@@ -14,7 +14,6 @@ import (
 
 	"github.com/paybell/paybell/bus/redis"
 	"github.com/paybell/paybell/hub"
-	"github.com/paybell/paybell/webhook/custom"
 )
 
 // A config is the whole configuration of a gateway: one YAML file, with
@@ -82,18 +81,6 @@ type keyConfig struct {
 	PublicKey  fileText   `yaml:"public_key"`  // PEM
 	PrivateKey secret     `yaml:"private_key"` // PEM
 	JWKS       addressURL `yaml:"jwks"`
-}
-
-// A sourceConfig is one account at a payment provider.
-type sourceConfig struct {
-	Provider   string        `yaml:"provider"`
-	Secrets    []secret      `yaml:"secrets"` // the first signs, all verify
-	PublicKeys []fileText    `yaml:"public_keys"`
-	Order      string        `yaml:"order"`     // where the order's id is in the provider's object
-	Tolerance  time.Duration `yaml:"tolerance"` // how far a signed time may be off; 0: the provider's default
-	Account    string        `yaml:"account"`   // stripe: the connected account to accept
-
-	Custom custom.Config `yaml:",inline"` // of provider custom alone
 }
 
 // defaults is what holds for everything that nobody sets.
@@ -221,14 +208,6 @@ func reveal(secrets []secret) []string {
 
 // A fileText is public text that may be "file:PATH" in the configuration.
 type fileText string
-
-func texts(list []fileText) []string {
-	var plain []string
-	for _, t := range list {
-		plain = append(plain, string(t))
-	}
-	return plain
-}
 
 // origins says where values came from, by their path: "auth.keys[0].secret".
 type origins map[string]origin

@@ -238,7 +238,7 @@ func (k *checker) sources() {
 }
 
 func (k *checker) source(path string, s sourceConfig) {
-	p, ok := providers[s.Provider]
+	_, ok := providers[s.Provider]
 	if s.Provider == "" {
 		k.mistakef(path, "has no provider; there are %s", strings.Join(sortedKeys(providers), ", "))
 		return
@@ -248,34 +248,30 @@ func (k *checker) source(path string, s sourceConfig) {
 		k.mistakef(at, "%s is not a provider%s", k.shown(at, s.Provider), hintOr(s.Provider, sortedKeys(providers)))
 		return
 	}
-	if len(s.Secrets)+len(s.PublicKeys) == 0 {
+	if s.Mode != "" && s.Mode != order.Live && s.Mode != order.Test {
+		k.mistakef(path+".mode", "is neither live nor test")
+	}
+	proved, provable := false, false
+	for _, key := range s.keys() {
+		if slices.Contains([]string{"secrets", "signing_secrets", "public_keys", "certificates", "webhook_ids"}, key.name) {
+			provable, proved = true, proved || !key.value.IsZero()
+		}
+		switch value := key.value.Interface().(type) {
+		case []string:
+			for i, text := range value {
+				if strings.TrimSpace(text) == "" {
+					k.mistakef(fmt.Sprintf("%s.%s[%d]", path, key.name, i), "is empty")
+				}
+			}
+		case time.Duration:
+			if value < 0 {
+				k.mistakef(path+"."+key.name, "is negative")
+			}
+		}
+	}
+	if provable && !proved {
 		k.mistakef(path, "has no secrets: anybody could say that an order is paid; name the secret as ${VARIABLE} or file:PATH")
 	}
-	for i, secret := range s.Secrets {
-		if strings.TrimSpace(string(secret)) == "" {
-			k.mistakef(fmt.Sprintf("%s.secrets[%d]", path, i), "is empty")
-		}
-	}
-	if s.Tolerance < 0 {
-		k.mistakef(path+".tolerance", "is negative")
-	}
-	for key, line := range k.given(path) {
-		if !slices.Contains(p.takes, key) {
-			k.mistakes = append(k.mistakes, mistake{at: place(k.file, line), line: line, text: fmt.Sprintf(
-				"%s.%s is not for provider %s, which takes %s", path, key, s.Provider, strings.Join(p.takes, ", "))})
-		}
-	}
-}
-
-// given returns the keys that were written right below a path, and their lines.
-func (k *checker) given(path string) map[string]int {
-	keys := map[string]int{}
-	for at, from := range k.from {
-		if key, ok := strings.CutPrefix(at, path+"."); ok && !strings.ContainsAny(key, ".[") && key != "provider" {
-			keys[key] = from.line
-		}
-	}
-	return keys
 }
 
 // hintOr names what was meant, or else all there is.

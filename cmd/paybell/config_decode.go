@@ -94,6 +94,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	}
 	kind := v.Kind()
 	switch {
+	case v.Type() == sourceType && n.Kind == yaml.MappingNode:
+		d.source(n, v, path)
 	case kind == reflect.Struct && n.Kind == yaml.MappingNode:
 		d.structure(n, v, path)
 	case kind == reflect.Map && n.Kind == yaml.MappingNode:
@@ -114,13 +116,8 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 	fields := fieldsOf(v)
 	d.pairs(n, path, func(key, value *yaml.Node) {
 		field, ok := fields[key.Value]
-		switch {
-		case !ok && n.Style&yaml.FlowStyle != 0 && value.Tag == "!!null" && !strings.Contains(key.Value, ":"):
-			// {secret: S3cr3t,V4lue} has a key V4lue, which nobody meant.
-			d.mistakef(key.Line, "there is a comma%s without a key and a value after it; a text with a comma must be in quotes", within(path))
-			return
-		case !ok:
-			d.unknownKey(key, path, fields)
+		if !ok {
+			d.misnamed(n, key, value, path, fields)
 			return
 		}
 		d.value(value, field, join(path, key.Value))
@@ -168,6 +165,16 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	for i, item := range n.Content {
 		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
 	}
+}
+
+// misnamed notes a key of mapping n that is none of the fields.
+func (d *decoder) misnamed(n, key, value *yaml.Node, path string, fields map[string]reflect.Value) {
+	if n.Style&yaml.FlowStyle != 0 && value.Tag == "!!null" && !strings.Contains(key.Value, ":") {
+		// {secret: S3cr3t,V4lue} has a key V4lue, which nobody meant.
+		d.mistakef(key.Line, "there is a comma%s without a key and a value after it; a text with a comma must be in quotes", within(path))
+		return
+	}
+	d.unknownKey(key, path, fields)
 }
 
 func (d *decoder) unknownKey(key *yaml.Node, path string, fields map[string]reflect.Value) {
@@ -266,8 +273,15 @@ func (d *decoder) set(v reflect.Value, text string) error {
 		v.SetString(content)
 		return err
 	}
-	if v.Kind() == reflect.String {
+	switch v.Kind() {
+	case reflect.String:
 		v.SetString(text)
+		return nil
+	case reflect.Bool:
+		if text != "true" && text != "false" {
+			return errors.New("must be " + wanted(v))
+		}
+		v.SetBool(text == "true")
 		return nil
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
@@ -329,6 +343,8 @@ func wanted(v reflect.Value) string {
 		return "a list"
 	case reflect.Int, reflect.Int64:
 		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
 	}
 	return "text"
 }

@@ -27,6 +27,9 @@ func (c *config) node(v reflect.Value, path string) *yaml.Node {
 	if !v.IsValid() || v.IsZero() && v.Type() != durationType {
 		return nil
 	}
+	if s, ok := v.Interface().(sourceConfig); ok {
+		return c.sourceNode(s, path)
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		return c.node(v.Elem(), path)
@@ -88,6 +91,8 @@ func scalarNode(v reflect.Value) *yaml.Node {
 		return textNode(value.String())
 	case time.Duration:
 		return textNode(value.String())
+	case bool:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(value)}
 	case int:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(value)}
 	}

@@ -30,6 +30,8 @@ func mustParse(t *testing.T, content string, environ ...string) *config {
 	return c
 }
 
+var allProviders = strings.Join(sortedKeys(providers), ", ")
+
 func TestConfigMistakes(t *testing.T) {
 	for name, test := range map[string]struct {
 		content string
@@ -142,11 +144,15 @@ func TestConfigMistakes(t *testing.T) {
 		"no source":       {goodAuth, nil, `paybell.yaml: sources is missing: without a source no provider could tell of a payment`},
 		"no secrets":      {goodAuth + "sources:\n  shop: {provider: standard}\n", nil, `paybell.yaml:3: sources.shop has no secrets: anybody could say that an order is paid; name the secret as ${VARIABLE} or file:PATH`},
 		"empty secret":    {goodAuth + "sources:\n  shop: {provider: standard, secrets: ['']}\n", nil, `paybell.yaml:3: sources.shop.secrets[0] is empty`},
-		"no provider":     {goodAuth + "sources:\n  shop: {secrets: [x]}\n", nil, `paybell.yaml:3: sources.shop has no provider; there are custom, standard, stripe`},
+		"no provider":     {goodAuth + "sources:\n  shop: {secrets: [x]}\n", nil, `paybell.yaml:3: sources.shop has no provider; there are ` + allProviders},
 		"wrong provider":  {goodAuth + "sources:\n  shop: {provider: strip, secrets: [x]}\n", nil, `paybell.yaml:3: sources.shop.provider "strip" is not a provider; did you mean "stripe"?`},
-		"absent provider": {goodAuth + "sources:\n  shop: {provider: adyen, secrets: [x]}\n", nil, `paybell.yaml:3: sources.shop.provider "adyen" is not a provider; there are custom, standard, stripe`},
+		"absent provider": {goodAuth + "sources:\n  shop: {provider: zzz, secrets: [x]}\n", nil, `paybell.yaml:3: sources.shop.provider "zzz" is not a provider; there are ` + allProviders},
 		"key of another provider": {goodAuth + "sources:\n  shop: {provider: standard, secrets: [x], account: a}\n", nil,
 			`paybell.yaml:3: sources.shop.account is not for provider standard, which takes secrets, public_keys, order, tolerance`},
+		"a key that no source has": {goodAuth + "sources:\n  shop:\n    provider: standard\n    secretz: [x]\n", nil,
+			`paybell.yaml:5: unknown key "secretz" in sources.shop; did you mean "secrets"?`},
+		"mode": {goodAuth + "sources:\n  shop: {mode: sandbox, secrets: [x], provider: standard}\n", nil,
+			`paybell.yaml:3: sources.shop.mode is neither live nor test`},
 		"negative tolerance": {goodAuth + "sources:\n  shop: {provider: standard, secrets: [x], tolerance: -1s}\n", nil, `paybell.yaml:3: sources.shop.tolerance is negative`},
 		"source name":        {goodAuth + "sources:\n  Shop: {provider: standard, secrets: [x]}\n", nil, `paybell.yaml:2: sources has a source "Shop", a name that is not 1 to 64 of a-z, 0-9, - and _, a letter or digit first`},
 		"reserved source":    {goodAuth + "sources:\n  backend: {provider: standard, secrets: [x]}\n", nil, `paybell.yaml:3: sources.backend has the name that events of the merchant's own backend have; choose another`},

@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/paybell/paybell/order/sqlite"
+	"github.com/paybell/paybell/webhook/standard"
+	"github.com/paybell/paybell/webhook/stripe"
 )
 
 func newDemoCommand() *cobra.Command {
@@ -114,8 +116,8 @@ func demoConfig(port int, file string) *config {
 	c.Auth.Keys = []keyConfig{{ID: "demo", Algorithm: "HS256", Secret: secret(rand.Text() + rand.Text())}}
 	c.Auth.APIKeys = []secret{secret(rand.Text())}
 	c.Sources = map[string]sourceConfig{
-		"stripe": {Provider: "stripe", Secrets: []secret{secret("whsec_" + rand.Text())}},
-		"shop":   {Provider: "standard", Secrets: []secret{standardSecret()}},
+		"stripe": {Provider: "stripe", Options: stripe.Options{Secrets: []string{"whsec_" + rand.Text()}}},
+		"shop":   {Provider: "standard", Options: standard.Options{Secrets: []string{string(standardSecret())}}},
 	}
 	return c
 }

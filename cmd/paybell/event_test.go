@@ -222,7 +222,7 @@ func (gw *testGateway) quarantine(id string) {
 // sign makes a genuine webhook of any body, from the source stripe or shop.
 func (gw *testGateway) sign(source, body string) webhook.Request {
 	at := strconv.FormatInt(time.Now().Unix(), 10)
-	plain := string(gw.config.Sources[source].Secrets[0])
+	plain := gw.config.Sources[source].secrets()[0]
 	header := http.Header{"Content-Type": {"application/json"}}
 	if source == "stripe" {
 		code := webhook.HMAC(sha256.New, []byte(plain), []byte(at+"."+body))

@@ -43,6 +43,7 @@ type gateway struct {
 	hub      *hub.Hub
 	nodes    nodes
 	follower *hub.Follower
+	fetches  *webhook.Fetches // nil: no provider needs it
 	teller   *tellTale
 	public   *http.ServeMux
 	admin    *http.ServeMux
@@ -76,8 +77,11 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	}
 	g.ledger = order.NewLedger(st, order.LedgerOptions{Batch: c.commitBatch, Publish: g.nodes.Publish, Observe: g.committed})
 	g.ready.check = g.ledger.Check
+	if g.fetches, err = buildFetches(sources, st, g.ledger, g.metrics, log); err != nil {
+		return nil, err
+	}
 	webhooks := webhook.NewHandler(sources, g.ledger, webhook.Options{
-		Log: log, Observe: g.metrics.webhook, BaseURL: c.PublicURL,
+		Log: log, Observe: g.metrics.webhook, BaseURL: c.PublicURL, ToFetch: g.fetches.Wake,
 	})
 	revoked := &auth.Revocations{}
 	if g.verifier, err = buildVerifier(c, revoked, log); err != nil {
@@ -219,6 +223,9 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	spawn(&others, "revocations", func() error { g.revocations.run(parts); return nil })
 	if g.heartbeat != nil {
 		spawn(&others, "heartbeat", func() error { g.heartbeat.run(parts); return nil })
+	}
+	if g.fetches != nil {
+		spawn(&others, "fetches", func() error { return g.fetches.Run(parts) })
 	}
 	spawn(&others, "timelines", func() error { g.teller.run(parts); return nil })
 	spawn(&others, "memory", func() error { newMemory(g.shrink, g.log).run(parts); return nil })

@@ -196,7 +196,11 @@ func (gw *testGateway) deliver(source string, s webhook.Simulation) int {
 
 func (gw *testGateway) post(source string, signed webhook.Request) int {
 	gw.t.Helper()
-	request, err := http.NewRequestWithContext(gw.t.Context(), "POST", gw.base+"/webhooks/"+source, bytes.NewReader(signed.Body))
+	address := gw.base + "/webhooks/" + source
+	if _, query, ok := strings.Cut(signed.URL, "?"); ok {
+		address += "?" + query
+	}
+	request, err := http.NewRequestWithContext(gw.t.Context(), "POST", address, bytes.NewReader(signed.Body))
 	if err != nil {
 		gw.t.Fatal(err)
 	}

@@ -83,6 +83,7 @@ func newRootCommand() *cobra.Command {
 		newTokenCommand(),
 		newWatchCommand(),
 		newSimulateCommand(),
+		newVerifyCommand(),
 		newBenchCommand(),
 		newVersionCommand(),
 	)

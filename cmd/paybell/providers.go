@@ -5,43 +5,90 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/paybell/paybell/auth"
 	"github.com/paybell/paybell/webhook"
-	"github.com/paybell/paybell/webhook/custom"
+	"github.com/paybell/paybell/webhook/adyen"
+	"github.com/paybell/paybell/webhook/airwallex"
+	"github.com/paybell/paybell/webhook/alipay"
+	"github.com/paybell/paybell/webhook/antom"
+	"github.com/paybell/paybell/webhook/braintree"
+	"github.com/paybell/paybell/webhook/btcpay"
+	"github.com/paybell/paybell/webhook/checkout"
+	"github.com/paybell/paybell/webhook/coinbasecommerce"
+	"github.com/paybell/paybell/webhook/flutterwave"
+	"github.com/paybell/paybell/webhook/gocardless"
+	"github.com/paybell/paybell/webhook/lemonsqueezy"
+	"github.com/paybell/paybell/webhook/mercadopago"
+	"github.com/paybell/paybell/webhook/mollie"
+	"github.com/paybell/paybell/webhook/paddle"
+	"github.com/paybell/paybell/webhook/paypal"
+	"github.com/paybell/paybell/webhook/paystack"
+	"github.com/paybell/paybell/webhook/razorpay"
+	"github.com/paybell/paybell/webhook/shopify"
+	"github.com/paybell/paybell/webhook/square"
 	"github.com/paybell/paybell/webhook/standard"
 	"github.com/paybell/paybell/webhook/stripe"
+	"github.com/paybell/paybell/webhook/unionpay"
+	"github.com/paybell/paybell/webhook/wechatpay"
+	"github.com/paybell/paybell/webhook/woocommerce"
+	"github.com/paybell/paybell/webhook/xendit"
 )
 
-// providers are all there are, by what a source names in the configuration.
+// providers are all there are, by what a source names in the configuration. The
+// keys that a source may have are the fields of what the constructor takes.
 var providers = map[string]provider{
-	"stripe":   {newStripe, []string{"secrets", "order", "tolerance", "account"}},
-	"standard": {newStandard, []string{"secrets", "public_keys", "order", "tolerance"}},
-	"custom":   {newCustom, []string{"secrets", "public_keys", "verify", "event", "answer"}},
+	"adyen":            from(adyen.New),
+	"airwallex":        from(airwallex.New),
+	"alipay":           from(alipay.New),
+	"antom":            from(antom.New),
+	"braintree":        from(braintree.New),
+	"btcpay":           from(btcpay.New),
+	"checkout":         from(checkout.New),
+	"coinbasecommerce": from(coinbasecommerce.New),
+	"custom":           from(newCustom),
+	"flutterwave":      from(flutterwave.New),
+	"gocardless":       from(gocardless.New),
+	"lemonsqueezy":     from(lemonsqueezy.New),
+	"mercadopago":      from(mercadopago.New),
+	"mollie":           from(mollie.New),
+	"paddle":           from(paddle.New),
+	"paypal":           from(paypal.New),
+	"paystack":         from(paystack.New),
+	"razorpay":         from(razorpay.New),
+	"relayed":          from(newRelayed),
+	"shopify":          from(shopify.New),
+	"square":           from(square.New),
+	"standard":         from(standard.New),
+	"stripe":           from(stripe.New),
+	"unionpay":         from(unionpay.New),
+	"wechatpay":        from(wechatpay.New),
+	"woocommerce":      from(woocommerce.New),
+	"xendit":           from(xendit.New),
 }
 
-// A provider is how one is made of a source's configuration, and the keys that
-// the source may have besides provider.
+// A provider is how one is made of a source's options.
 type provider struct {
-	build func(sourceConfig) (webhook.Provider, error)
-	takes []string
+	options reflect.Type
+	build   func(options any) (webhook.Provider, error)
 }
 
-func newStripe(s sourceConfig) (webhook.Provider, error) {
-	return stripe.New(stripe.Options{
-		Secrets: reveal(s.Secrets), Order: s.Order, Tolerance: s.Tolerance, Account: s.Account,
-	})
+// from makes a line of the table out of a provider's constructor.
+func from[Options any, P webhook.Provider](newProvider func(Options) (P, error)) provider {
+	return provider{reflect.TypeFor[Options](), func(options any) (webhook.Provider, error) {
+		p, err := newProvider(options.(Options))
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
+	}}
 }
 
-func newStandard(s sourceConfig) (webhook.Provider, error) {
-	return standard.New(standard.Options{
-		Secrets: reveal(s.Secrets), PublicKeys: texts(s.PublicKeys), Order: s.Order, Tolerance: s.Tolerance,
-	})
-}
-
-func newCustom(s sourceConfig) (webhook.Provider, error) {
-	return custom.New(s.Custom, reveal(s.Secrets), texts(s.PublicKeys))
+// build makes the provider of a source whose configuration was checked.
+func (s sourceConfig) build() (webhook.Provider, error) {
+	return providers[s.Provider].build(s.Options)
 }
 
 // buildSources makes the provider of every source, by name. The error holds
@@ -51,13 +98,13 @@ func buildSources(c *config) ([]webhook.Source, error) {
 	var wrong []error
 	for _, name := range sortedKeys(c.Sources) {
 		s := c.Sources[name]
-		built, err := providers[s.Provider].build(s)
+		built, err := s.build()
 		if err != nil {
 			path := "sources." + name
 			wrong = append(wrong, fmt.Errorf("%s: %s: %w", place(c.file, c.from[path].line), path, err))
 			continue
 		}
-		sources = append(sources, webhook.Source{Name: name, Provider: built})
+		sources = append(sources, webhook.Source{Name: name, Provider: built, Mode: s.Mode})
 	}
 	return sources, errors.Join(wrong...)
 }

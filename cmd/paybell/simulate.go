@@ -160,9 +160,9 @@ func simulator(c *config, name string, forged bool) (webhook.Simulator, error) {
 		return nil, fmt.Errorf("the configuration has no source %q%s", name, hintOr(name, sortedKeys(c.Sources)))
 	}
 	if forged {
-		s.Secrets = []secret{strangersSecret(s.Provider)}
+		s = s.stolen()
 	}
-	built, err := providers[s.Provider].build(s)
+	built, err := s.build()
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", name, err)
 	}
@@ -171,18 +171,6 @@ func simulator(c *config, name string, forged bool) (webhook.Simulator, error) {
 		return nil, fmt.Errorf("source %s: provider %s cannot be simulated", name, s.Provider)
 	}
 	return able, nil
-}
-
-// strangersSecret returns random bytes in hex, which reads as a secret in every
-// encoding that the providers have.
-func strangersSecret(provider string) secret {
-	random := make([]byte, 32)
-	rand.Read(random) // never fails
-	text := hex.EncodeToString(random)
-	if provider != "custom" {
-		text = "whsec_" + text
-	}
-	return secret(text)
 }
 
 // errRefused says that answers were not as they should be. They were printed.

@@ -8,7 +8,7 @@ import (
 
 // BenchmarkParse reads a provider's webhook of the usual size.
 func BenchmarkParse(b *testing.B) {
-	request, err := os.ReadFile("../../webhook/stripe/testdata/charge_succeeded_alone.http")
+	request, err := os.ReadFile("../../webhook/stripe/testdata/wallet-apple-pay.http")
 	if err != nil {
 		b.Fatal(err)
 	}

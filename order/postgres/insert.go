@@ -28,6 +28,7 @@ func (t *tx) Insert(_ context.Context, deliveries []*order.Delivery) error {
 	if err := t.insertEvents(deliveries); err != nil {
 		return err
 	}
+	t.listFetches(deliveries)
 	owners, err := t.lockOwners(deliveries)
 	if err != nil {
 		return err

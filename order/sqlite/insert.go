@@ -67,6 +67,9 @@ func (t *tx) insertOne(ctx context.Context, callback int64, d *order.Delivery, i
 		return err
 	}
 	d.Fresh[i] = true
+	if err := t.listFetch(ctx, e); err != nil {
+		return err
+	}
 	t.told = append(t.told, asStored(*e))
 	if e.Payment != "" {
 		if err := t.join(ctx, d, e); err != nil {

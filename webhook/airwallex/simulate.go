@@ -33,7 +33,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 	}
 	at, payment := s.At.UTC().Format("2006-01-02T15:04:05+0000"), cmp.Or(s.Payment, "int_"+s.Order)
 	method := map[string]any{"type": cmp.Or(s.Method, "card")}
-	amount := json.Number(webhook.Major(s.Amount, order.Decimals(s.Currency)))
+	amount := json.Number(order.FormatDecimal(s.Amount, s.Currency))
 	object := map[string]any{"amount": amount, "currency": s.Currency, "created_at": at, "updated_at": at}
 	switch family, last, _ := strings.Cut(name, "."); family {
 	case "payment_intent":

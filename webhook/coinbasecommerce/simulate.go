@@ -33,7 +33,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 		return nil, fmt.Errorf("coinbasecommerce: its webhooks always say how much was %s: give an amount and a currency", s.Status)
 	}
 	at, payment := s.At.UTC().Format(time.RFC3339), cmp.Or(s.Payment, "charge_"+s.Order)
-	amount := map[string]any{"amount": webhook.Major(s.Amount, order.Decimals(s.Currency)), "currency": s.Currency}
+	amount := map[string]any{"amount": order.FormatDecimal(s.Amount, s.Currency), "currency": s.Currency}
 	last := map[string]any{"time": at, "status": told.last}
 	if told.context != "" {
 		last["context"] = told.context

@@ -226,3 +226,7 @@ func (p *Provider) timely(timestamp string, now time.Time) error {
 	}
 	return webhook.CheckWindow(at, now, t.Tolerance)
 }
+
+// Modeless implements [webhook.Modeless]: where the configuration does not say
+// what tells test money from real, the source's mode does.
+func (p *Provider) Modeless() bool { return p.event.Livemode == "" }

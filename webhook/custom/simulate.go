@@ -99,7 +99,7 @@ func (p *Provider) simulatedBody(s webhook.Simulation) ([]byte, error) {
 			return nil, fmt.Errorf("custom: this source's currency is always %s", constant)
 		}
 		if values[c.Amount] = any(s.Amount); c.AmountUnit == "major" {
-			values[c.Amount] = decimal(s.Amount, s.Currency)
+			values[c.Amount] = order.FormatDecimal(s.Amount, strings.ToUpper(s.Currency))
 		}
 	}
 	if c.Time != "" {
@@ -153,16 +153,6 @@ func put(root map[string]any, path string, value any) error {
 	}
 	at[names[len(names)-1]] = value
 	return nil
-}
-
-// decimal writes minor units as major ones.
-func decimal(amount int64, currency string) string {
-	decimals := order.Decimals(strings.ToUpper(currency))
-	s := fmt.Sprintf("%0*d", decimals+1, amount)
-	if decimals == 0 {
-		return s
-	}
-	return s[:len(s)-decimals] + "." + s[len(s)-decimals:]
 }
 
 func writeTime(at time.Time, unit string) string {

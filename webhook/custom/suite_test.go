@@ -19,6 +19,7 @@ var (
 	_ webhook.Provider  = (*custom.Provider)(nil)
 	_ webhook.Simulator = (*custom.Provider)(nil)
 	_ webhook.Answerer  = (*custom.Provider)(nil)
+	_ webhook.Modeless  = (*custom.Provider)(nil)
 )
 
 // A sender signs as one of the descriptions says, by code of its own.
@@ -88,17 +89,30 @@ func TestSuite(t *testing.T) {
 func TestGolden(t *testing.T) {
 	event := shopEvent()
 	event.Ref, event.Reason, event.Time, event.Livemode, event.Type = "data.refund_id", "data.error.code", "data.time", "!test", "event"
+	event.Method = "data.method"
+	steps := map[string]string{"canceled": "VOID", "expired": "TIMED_OUT", "authorized": "HELD", "requires-action": "ASK", "partial-refund": "REFUNDED_SOME"}
+	for name, status := range steps {
+		event.Statuses[status] = map[string]string{"partial-refund": "partially_refunded", "requires-action": "requires_action"}[name]
+		if event.Statuses[status] == "" {
+			event.Statuses[status] = name
+		}
+	}
 	for name, s := range senders() {
 		dir := filepath.Join("testdata", name)
 		for file, body := range map[string]string{
 			"paid":     `{"id":"evt_1","event":"payment","data":{"order_id":"A1001","payment_id":"p1","status":"PAID","amount":"9900","currency":"cny","time":"2026-11-23T08:00:00+08:00"}}`,
 			"failed":   `{"id":"evt_2","event":"payment","test":true,"data":{"order_id":"A1001","payment_id":"p1","status":"FAILED","error":{"code":"card_declined"}}}`,
 			"refund":   `{"id":"evt_3","event":"refund","data":{"payment_id":"p1","refund_id":"r1","status":"REFUNDED","amount":100,"currency":"CNY"}}`,
-			"disputed": `{"id":"evt_4","event":"case","data":{"order_id":"A1001","status":"CHARGEBACK"}}`,
+			"dispute":  `{"id":"evt_4","event":"case","data":{"order_id":"A1001","status":"CHARGEBACK"}}`,
+			"wallet":   `{"id":"evt_8","event":"payment","data":{"order_id":"A1001","payment_id":"p1","status":"PAID","amount":"9900","currency":"cny","method":"google_pay"}}`,
 			"ping":     `{"id":"evt_5","event":"ping","data":{"status":"PING"}}`,
 			"unlisted": `{"id":"evt_6","event":"payout","data":{"status":"IN_TRANSIT"}}`,
 			"refused":  `{"id":"evt_7","event":"payment","data":{"order_id":"A1001","status":"PAID","amount":99.00,"currency":"CNY"}}`,
 		} {
+			webhooktest.Record(t, dir, file, s.request(secret, []byte(body), now))
+		}
+		for file, status := range steps {
+			body := `{"id":"evt_` + file + `","event":"payment","data":{"order_id":"A1001","payment_id":"p1","status":"` + status + `","amount":100,"currency":"CNY"}}`
 			webhooktest.Record(t, dir, file, s.request(secret, []byte(body), now))
 		}
 		webhooktest.Golden(t, newProvider(t, custom.Config{Verify: s.verify, Event: event}, previous, secret), dir, now.Add(time.Second))

@@ -34,7 +34,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 	if s.Currency == "" {
 		return nil, fmt.Errorf("flutterwave: its webhooks always say how much was %s: give an amount and a currency", s.Status)
 	}
-	payment, amount := cmp.Or(s.Payment, "chg_"+s.Order), json.Number(webhook.Major(s.Amount, order.Decimals(s.Currency)))
+	payment, amount := cmp.Or(s.Payment, "chg_"+s.Order), json.Number(order.FormatDecimal(s.Amount, s.Currency))
 	data := map[string]any{
 		"id": payment, "amount": amount, "currency": s.Currency, "status": told.status, "created_datetime": s.At.UTC().Format("2006-01-02T15:04:05.000Z"),
 	}

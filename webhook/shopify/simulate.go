@@ -40,7 +40,7 @@ func (p *Provider) simulated(s webhook.Simulation) (string, object, error) {
 	if !order.IsCurrency(s.Currency) {
 		return "", nil, fmt.Errorf("its webhooks always say how much: give an amount and a currency")
 	}
-	amount := webhook.Major(s.Amount, order.Decimals(s.Currency))
+	amount := order.FormatDecimal(s.Amount, s.Currency)
 	number := p.number(s)
 	data := object{
 		"id": number, "currency": s.Currency, "test": !s.Live, "total_price": amount, "cancelled_at": nil, "cancel_reason": nil,

@@ -15,7 +15,7 @@ func BenchmarkVerify(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	request := webhooktest.ReadRequest(b, "testdata/intent_succeeded.http", at)
+	request := webhooktest.ReadRequest(b, "testdata/paid.http", at)
 	request = sign(p.secrets[0], request.Body, at)
 	b.SetBytes(int64(len(request.Body)))
 	b.ReportAllocs()
@@ -31,7 +31,7 @@ func BenchmarkNormalize(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	body := webhooktest.ReadRequest(b, "testdata/intent_succeeded.http", time.Time{}).Body
+	body := webhooktest.ReadRequest(b, "testdata/paid.http", time.Time{}).Body
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {

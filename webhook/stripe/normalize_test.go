@@ -223,7 +223,7 @@ func TestStoryInAnyOrder(t *testing.T) {
 		}
 		return events
 	}
-	paid := []string{"intent_created", "intent_payment_failed", "intent_requires_action", "charge_succeeded_of_intent", "intent_succeeded"}
+	paid := []string{"intent_created", "failed", "requires-action", "charge_succeeded_of_intent", "paid"}
 	for _, c := range []struct {
 		more     []string
 		status   order.Status
@@ -231,12 +231,12 @@ func TestStoryInAnyOrder(t *testing.T) {
 		disputed bool
 	}{
 		{nil, order.Paid, 0, false},
-		{[]string{"refund_created", "refund_updated", "charge_refunded_in_part"}, order.PartiallyRefunded, 2500, false},
-		{[]string{"refund_updated", "charge_refunded_in_part", "refund_failed"}, order.Paid, 0, false},
-		{[]string{"charge_refunded_in_part", "refund_updated", "charge_refunded_in_full"}, order.Refunded, 9900, false},
-		{[]string{"dispute_created", "dispute_funds_withdrawn"}, order.Paid, 0, true},
-		{[]string{"dispute_created", "dispute_won"}, order.Paid, 0, false},
-		{[]string{"dispute_created", "dispute_lost"}, order.Paid, 0, true},
+		{[]string{"refund_created", "partial-refund-object", "partial-refund"}, order.PartiallyRefunded, 2500, false},
+		{[]string{"partial-refund-object", "partial-refund", "refund_failed"}, order.Paid, 0, false},
+		{[]string{"partial-refund", "partial-refund-object", "refund"}, order.Refunded, 9900, false},
+		{[]string{"dispute", "dispute_funds_withdrawn"}, order.Paid, 0, true},
+		{[]string{"dispute", "dispute-won"}, order.Paid, 0, false},
+		{[]string{"dispute", "dispute-lost"}, order.Paid, 0, true},
 	} {
 		var events []order.Event
 		for i, name := range append(append([]string{}, paid...), c.more...) {
@@ -253,7 +253,7 @@ func TestStoryInAnyOrder(t *testing.T) {
 }
 
 func TestRefundThatComesFirstIsUnderstood(t *testing.T) {
-	events, err := newProvider(t, Options{}).Open(webhooktest.ReadRequest(t, "testdata/charge_refunded_in_part.http", now))
+	events, err := newProvider(t, Options{}).Open(webhooktest.ReadRequest(t, "testdata/partial-refund.http", now))
 	if err != nil {
 		t.Fatal(err)
 	}

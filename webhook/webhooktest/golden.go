@@ -27,6 +27,18 @@ type outcome struct {
 	Events []order.Event `json:"events,omitempty"`
 }
 
+func (o outcome) text(t *testing.T) []byte {
+	t.Helper()
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(o); err != nil {
+		t.Fatal(err)
+	}
+	return text.Bytes()
+}
+
 // Golden opens every dir/<case>.http at the time at, and compares what comes of
 // it with dir/<case>.json: the events, or the error's text. A case is a request
 // as it goes over the wire, with or without carriage returns in its head. With
@@ -43,14 +55,7 @@ func Golden(t *testing.T, p webhook.Provider, dir string, at time.Time) {
 			if got.Events, err = p.Open(ReadRequest(t, file, at)); err != nil {
 				got.Error = err.Error()
 			}
-			var text bytes.Buffer
-			e := json.NewEncoder(&text)
-			e.SetEscapeHTML(false)
-			e.SetIndent("", "  ")
-			if err := e.Encode(got); err != nil {
-				t.Fatal(err)
-			}
-			compare(t, filepath.Join(dir, name+".json"), text.Bytes())
+			Compare(t, filepath.Join(dir, name+".json"), got.text(t))
 		})
 	}
 }
@@ -72,10 +77,12 @@ func Record(t *testing.T, dir, name string, r webhook.Request) {
 		}
 	}
 	fmt.Fprintf(&text, "Content-Length: %d\r\n\r\n%s", len(r.Body), r.Body)
-	compare(t, filepath.Join(dir, name+".http"), text.Bytes())
+	Compare(t, filepath.Join(dir, name+".http"), text.Bytes())
 }
 
-func compare(t *testing.T, file string, got []byte) {
+// Compare checks that a file holds just these bytes. With -update they are
+// written to it instead.
+func Compare(t *testing.T, file string, got []byte) {
 	t.Helper()
 	if *update {
 		if err := os.WriteFile(file, got, 0o644); err != nil {
@@ -116,4 +123,28 @@ func ReadRequest(t testing.TB, file string, at time.Time) webhook.Request {
 	method, rest, _ := strings.Cut(line, " ")
 	target, _, _ := strings.Cut(rest, " ")
 	return webhook.Request{Method: method, URL: target, Header: http.Header(header), Body: body, At: at}
+}
+
+// GoldenAnswers reads every dir/<case>.answer, which is what a provider's API
+// answers about a payment, and compares what comes of it with dir/<case>.json,
+// as [Golden] does with requests.
+func GoldenAnswers(t *testing.T, dir string, read func(answer []byte) ([]order.Event, error)) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.answer"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no %s/*.answer: %v", dir, err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".answer")
+		t.Run(name, func(t *testing.T) {
+			answer, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got outcome
+			if got.Events, err = read(answer); err != nil {
+				got.Error = err.Error()
+			}
+			Compare(t, filepath.Join(dir, name+".json"), got.text(t))
+		})
+	}
 }

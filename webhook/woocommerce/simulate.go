@@ -28,7 +28,7 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 		return webhook.Request{}, errors.New("woocommerce: its webhooks always say how much: give an amount and a currency")
 	}
 	at := s.At.UTC().Format("2006-01-02T15:04:05")
-	amount := webhook.Major(s.Amount, order.Decimals(s.Currency))
+	amount := order.FormatDecimal(s.Amount, s.Currency)
 	data := object{
 		"id": number(s.Order), "parent_id": 0, "number": s.Order, "order_key": "wc_order_" + s.Order, "status": status, "currency": s.Currency,
 		"total": amount, "date_modified": at, "date_modified_gmt": at, "date_paid": nil, "date_paid_gmt": nil,

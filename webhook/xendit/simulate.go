@@ -35,7 +35,7 @@ func (rd *Reader) Write(s webhook.Simulation) ([]byte, error) {
 		return nil, fmt.Errorf("xendit: its webhooks always say how much was %s: give an amount and a currency", s.Status)
 	}
 	at, payment := s.At.UTC().Format("2006-01-02T15:04:05.000Z"), cmp.Or(s.Payment, "py-"+s.Order)
-	amount := json.Number(webhook.Major(s.Amount, order.Decimals(s.Currency)))
+	amount := json.Number(order.FormatDecimal(s.Amount, s.Currency))
 	data := map[string]any{
 		"payment_id": payment, "payment_request_id": "pr-" + payment, "status": told.status, "currency": s.Currency, "request_amount": amount,
 		"channel_code": strings.ToUpper(cmp.Or(s.Method, "cards")), "created": at, "updated": at, "type": "PAY", "failure_code": nil,

@@ -1,0 +1,125 @@
+package webhooktest
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"testing"
+
+	"github.com/paybell/paybell/webhook"
+)
+
+// RSAKeys are private keys for tests alone. They are in a public repository, and
+// so nobody's secret.
+var RSAKeys = [3]string{
+	`-----BEGIN PRIVATE KEY-----
+MIIEvAIBADANBgkqhkiG9w0BAQEFAASCBKYwggSiAgEAAoIBAQDptGj7GG6Ha1Al
+4nMOtoGfre9F9x9EnPqvOTGbvrsK/hrNF6Ysc8rQNLTIlEzfo19TAc88kCvctrp3
+hXQKCquIAL4qLLsjbaXmT0E4gpdtxpyft+VTPQocR05pJ4ZuJ5Inphc9gLf2wqzT
+EjmBJ+F5+af/C7jSoMieivPaA2nz7dNDqkrf8sPxTQgLff3YQuf6sGd3vk3uXBWX
+1VfNOCq1mWYqqvYjEbHZea4Nefj/srnb8giOTH8x21mXep9IcHrQ4LJqYeqNRwU2
+UDNAu7thaPCzJ9+91g1+19HWHbztaM7qlZD0Adij0cRqfAlkSjfJNG1It3bMMga8
+LyIpPNWdAgMBAAECggEALtfKcwninaIU3oMVLM3IDYl/fDacPdR5KsX7+4uvUfS8
+yn8C/8X10OW/lrSi8/B7GtgyAaGkKQk3Nt249IpO92OuuiVdHSzNI+ye1gTW9Vnp
+6tmhTZ3eeOyR+uHBQDMOSIQyBFHYjc1Xdrcgb5LezuQLmENxOEah76VKW1hz1EBl
+COl8x5xJ5x2bflX8z4FgTm7CDvqMv71j6XU/DaDqSxuq2KlYnYft6cTZYMLIYbVN
+yFd8o52vZO+7zWKex6aCbl7TjTYcHh7qpwIfbdqdar2wKUtnhuOwaCftRRtTLRmd
+KrDM9k8GexdHScWkaqVx0ucpfAUu750k3mrMOanIwQKBgQD919dYK9Q72P4Lyf42
+nOsD+syUVzxapV0Zn/Qt8FowH3XUULpPPibWeJkVol1deHcRjTUJbPvn+2F/YjAg
+12aEJZE5W0LAzPlmBAosN8TwuEBtU568ti6M3VaNF2no9kF/rdetUv9atqlWrV0F
+PfPAxzumsraCHc+Wtluxjev95wKBgQDrsMOO5sSzDx6abNACXp0eADhRJPBqgnvz
+anLtUI0QfbODHJYzY4Dtvg5e72Vk34WRR3a9vpSB9VLccm/8hsNMAufps5JaT9W2
+x2JG9R+7RwgvDA5ECZ5RUOTxjFUvyWEbZGHBMNWnM1wkwOw5xrrwJBimuAR76lRR
+jSj7RwI32wKBgCTF3eZiAw7gcn0WuAMFXG5pKLXcpVukVQZfS6pUBVyvUgx93V+Z
+a1rqgZLGwKvHxcf/Is3Iwf1rR0aC3OIFEk7WemFKvTLc/swujaK2OYt9xaeQ05AW
+/EtfzSgHWkprUjXC41myileD2qg52R3nSaaFtjiB7zqOQwJcTJA+NQ/FAoGAKVqT
+hYBSJQTTHs9W1AOb18a8Gui7UkTg0L3tulv21Fzp4WhjplKgLZa6WMfyZ3ecrPf4
+CqTk08SirFFb+tf+bljYLjY2yKfXXMGxKbgawDZfZjncSu3RHH1wHj28OK1B35eG
+W2phInwtf7ll+WE4Lah3ttD04HUmJET7WtODvR8CgYAAg7Syj3HPQQ2Lo+ODaAKg
+01FhPYIMaHQJ7ijTAQHllbkKwukVHHZimJKJAZ5DDphlsB50kU+1D3wO9ZPNWkL8
+3AHmxNT008xKAidkBVw/o4wi7ww4yDz8wfPeCphUAwVsrM9Km8qaY44nIlHDkXsb
+g4bH9s9hhIVFXR6x+POa1w==
+-----END PRIVATE KEY-----`,
+	`-----BEGIN PRIVATE KEY-----
+MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQC7LaOUBIWsmc9O
+v9GVuYud7Da5r2xNrF+X3iv+wKpVaYYNC4mT2r9NXkwRxYldxwQCmqn6c9ShrK65
+ykMxIGcG9mM9njXsQ4QFAUM1+L/Kcc1yJQDWm5bO5nWJoWSx7xgkS8TvemIy7GaK
+ZPmP7+N41Ps3qQ2/D/OnXvZaU0AR5NNW5ZjRit9zLV9yXQxncbX4X1NQ+Gr5bAJ/
+x8I27dA/fsb8yBadPronWggDNe2tL9TCzDkDzWZBBY7kDx8oQiYUy9HBCScA+7xd
+Zo+8zvjczlQcxHGgkYaQOsQjwhvcFU3kEXII9pSbtvCpuB7kixlN8veVB4vMAfJD
+kFw9mBgNAgMBAAECggEAAnhBt5nRGmLBc5OgOLtphL62Lm4KrSbWgqLi593tpgKg
+ONNRpYViQz3E4PJLbZf730zUO2KyHWHP/aD3qWFCJKkEm8bjF6/P5a6gv86h1+Gi
+Mmj3G0VuuBlbLKwVCxPm0RlPgfAu6WDdG4GokySm0LLLG8oq5ZNSngVWZMQYZWWM
+alG6uaFcqJveAvLXKo9xD8F7n5YbWtP7Qo00xfW4CfuWQMkAnlY1Yfacg2H4ndKQ
+GmbVvly1dHblbXzYd4MlFFypr3TAH11iwFwxa1mHSgigsNlcLH6oa/DgOle/2+t8
+ziVyBslFyHQHgcffQ3/q5dtMuqOFZ193X1j0qVhN6wKBgQDcMGtpT1NrH0ME3dRu
+iynVJSzNBeuh6UsKuys2TLvog2ewOevgmUGp7KZ7t6Zdnpqz5m8d8xsykHi6WdYP
+t0g+9WDaYB4QDZCdPdm7b4l8XhA2ZXM44e52Qh8gOR4wisBn8p+6LJhnWG1Q517t
+Feg4mvDtZFHXZcvv/ZVlV9ba8wKBgQDZns+zZvuo5CT0t+CK8zo5YdeFHBDiTWbf
+GFE2irAiAKvqMfaEUwqA74sYgGxa3Y/71KK0EX/oVJ+VWQ/uSMQLioVV3aYsQMSV
+e15Cvdb6jIMaCycpog/tOt5jChrrEflz7USHCWXTQyG2V8fIJL7MsQhAo1+pzR/f
+u9QKBBwA/wKBgQDZ3TraJzglvPfl/8uqWR3aHP9YGSyNtrSeeJWIE6K1rBdTQexG
+/bz/8fzEWvFMnpr5t95oJtvZSyN5V1w7jqD4UngzenkkbxeQzdr636CMotGt0PGR
+7dKxxjjf/EQHybIY5/LtFiTx1IfNTjEZqtxr7brHWMS1uK5x1loUvTYEywKBgDqY
+Rjh57BzngQPbVrxTDURSEeOnUOx+BsrfE07qPM6K+78NQOEUMunQldU9Du/QZGpc
+MIrng1cdIfLmjiGMuiyZWZlrGskjj0roctLppq7DkrE6e4r8NemcRjDIkcLljhMm
+uaLaZu5hTvx32jULn8whhqVQ1/syXfix7D/eJ2QlAoGBAKWr41cNk/SI0l//wNz1
+tTq2fA8d7+BNwBvcHvMHgiHhLyMaXT99nQW+csDe7hZeBte42h/8WGtS11fRw1gI
+FQxjRRqxYXyAEI53Lr7rUS/NdtyySXfIU1skB4Qtt6qWOXLqi1yr35l4Ac4cPpXz
+6YDzYQ78eMxUx52laQjfkPbv
+-----END PRIVATE KEY-----`,
+	`-----BEGIN PRIVATE KEY-----
+MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCmSpaWX2YpkbvV
+oxaB1BdT71tgof8oF/e4iC6EioX7StC+dBYYGGI+aqUBN/0LBnFOGFQLInoLsNGV
+KrCv0+hHdn8mSbOsUXg1wr9pUEQxtCjsFVgn18uVF3EUbCH1Kef5KQWX6tMgfMIF
++myLSZa/arrwyqIlhisfcwerJTkeW7UF2ftIaGB3pJhoSmzI0X6gDh6ecKl+bCYL
+XmEvbA73UNQkLzQkE0bgHTscSICUBA0sPzfocW1FQaHnmYeJhT/o9EqAKnBMd/Eg
+966vdQohrpq3e0xQYxIt4+mOzciG+MHxup2Ut6AkTP53fkXqpB/JKDNwjhEVvvf2
+G0wYfKqFAgMBAAECggEACbuEfr6MoH2KtyE5basicQ4plJ6b7BZ4WtDVms+aBzAa
+HDDNI5HhxhzAatwtBNqBV9HCsXgjbnsQeSDWKyRFjFEvdefgX9h7fEyunpT3uMpT
+jtBc/XqldqS4QJASQ2K1f0wFq3OEnHp7cerLNDJquT9KO6eQao56CE2CMw5q/mTF
+cxf4zS1/PnV7sT8nX3ZcTqheQPAr8WU7advn5hUFgouXxqOZ0jB1gU4U6noACq6D
+ZSW1zoWrC+u+suWh3542/L9pLxNO54Yu1YKbR6IjymabW/C+hEEhdtsILtAxLnjn
+53WdYzwT/48i+JhmaNsM9L6ijr/k5JOMBFzJ2/P4wQKBgQDdWPJccuijwKytOXco
+TFQxZzi9s9NF9DdeDlhMSf3sKOGMcd7x/AKwvlx82h+nIFSVyrzdBvtOXI9Mq+xQ
+DWzldHLc26+2GQPACavwBzmDngaprfe5M+bQeZrUxHSjY6NkRjTtNcplzQ3RHk9w
+nh2lonIDesom4OxRBhn3XlEacQKBgQDAUyGD1oZRBLJRpl7UAdXiNg1QdIrGl3Qy
+5yfTIkgv30qSod6tZxKhoJFoi/WlXrD/C6ZU/e2059fHQJfrSw5eTm+ijwW64S1r
+3d5NSn+vaczjXO8+U6j4ZnQVLdAw3M24l7thx/KNPH8aUpKtyvh8Ksm4+lcghnDy
+XKyTe2CTVQKBgBh+QzNfs8aLB5CTj0/yQk7FMU4sm/BdudK6m6K1fVeonmzAHP+B
+93o/VlSqfl4sAbAhowyCPUTKkUDWtWuWULqDTEKMPMFVu0iAyXniEscxsWMNUSA5
+Ug03p55rrsx1threefTVwvPI4QKG7Bt2I6m0dBFWgRAUS5Ibrrvkv+zBAoGARQNP
+qnxndFkoF86IhrEl6+eTfYRkbADbDI0QKF5L4wnQO6/kNPsgn2j75LUcb7v77Xlj
+tWntS5ZKQtC18xPa0xJ4Uq/Z0YaOAv/5jmimSu6/O/MUUpw4rPIuw47N/0qsc4nX
+Dq5uJipIPczVn5GO+xdrjXofm6dCjmWc88s5C4UCgYEAvQCi1JeTkkXF1B1W4IQk
+BJcjch9sqYaS9CzPNZ/dZAN5Q/UHuTp4RCOi1p6Z1wIHQb5zNkNLNPoDvRgA0wrr
+OgMKs7RcQA7YGsGo5tNICpw9RL5wsgkMPwC2J4VR7BOgJpNQgefWuNdVsI3ixLFm
+0EuwQxIY3t8BZo/HEs83Xlk=
+-----END PRIVATE KEY-----`,
+}
+
+// RSAPublic returns the public half of a private key, as PEM.
+func RSAPublic(t testing.TB, private string) string {
+	t.Helper()
+	key, err := webhook.ParseRSAPrivate(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+// SignRSA signs a text with one of the keys.
+func SignRSA(private string, text []byte) []byte {
+	key, err := webhook.ParseRSAPrivate(private)
+	if err != nil {
+		panic(err)
+	}
+	signature, err := webhook.SignRSA(key, text)
+	if err != nil {
+		panic(err)
+	}
+	return signature
+}

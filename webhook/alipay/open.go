@@ -5,8 +5,12 @@
 package alipay
 
 import (
+	"crypto/md5" // not to prove anything: Alipay names certificates by it
 	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/url"
@@ -24,13 +28,15 @@ type Options struct {
 	// PublicKeys are Alipay's, not the app's own: PEM, or the base64 that the
 	// console shows. Any of them counts.
 	PublicKeys []string
-	// Certificates are Alipay's, of apps that use certificates: PEM.
+	// Certificates are Alipay's, of apps that use certificates: PEM, the first of
+	// each text. One that a notification names is the only one that counts for it.
 	Certificates []string
 	// AppID and SellerID are whose notifications count; those of others become
 	// notes. Empty: they are not looked at.
 	AppID, SellerID string
 	// Order names the field with the order's id, or several with commas between
-	// them. Empty: out_trade_no.
+	// them. Of passback_params a pair can be named: passback_params.order_id.
+	// Empty: out_trade_no.
 	Order string
 	// SimulateKey is a private key of the operator's own, to simulate with.
 	SimulateKey string
@@ -39,6 +45,7 @@ type Options struct {
 // Provider opens the notifications of one app.
 type Provider struct {
 	keys        []*rsa.PublicKey
+	serials     map[string]*rsa.PublicKey // those of certificates, as alipay_cert_sn names them
 	app, seller string
 	orders      []string
 	simulateKey *rsa.PrivateKey
@@ -46,7 +53,7 @@ type Provider struct {
 
 // New returns a Provider. Its errors say how to mend a setting.
 func New(o Options) (*Provider, error) {
-	p := &Provider{app: o.AppID, seller: o.SellerID}
+	p := &Provider{app: o.AppID, seller: o.SellerID, serials: map[string]*rsa.PublicKey{}}
 	for _, list := range []struct {
 		name  string
 		texts []string
@@ -57,6 +64,9 @@ func New(o Options) (*Provider, error) {
 				return nil, fmt.Errorf("alipay: %s %d %w", list.name, i+1, err)
 			}
 			p.keys = append(p.keys, key)
+			if name, ok := serial(text); ok && list.name == "certificate" {
+				p.serials[name] = key
+			}
 		}
 	}
 	if len(p.keys) == 0 {
@@ -71,6 +81,21 @@ func New(o Options) (*Provider, error) {
 		p.simulateKey = key
 	}
 	return p, nil
+}
+
+// serial names a certificate as Alipay does: by the MD5 of its issuer's name and
+// its serial number, in decimal.
+func serial(text string) (string, bool) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return "", false
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", false
+	}
+	sum := md5.Sum([]byte(c.Issuer.String() + c.SerialNumber.String()))
+	return hex.EncodeToString(sum[:]), true
 }
 
 // MediaTypes implements [webhook.MediaTyper].
@@ -136,10 +161,20 @@ func (p *Provider) verify(fields map[string]string) error {
 	if err != nil {
 		return errors.New("sign is not base64; a + in it must come as %2B")
 	}
-	// Of trades, sign_type is not signed; of some other notifications it is.
-	for _, left := range [][]string{{"sign", "sign_type"}, {"sign"}} {
+	keys := p.keys
+	if named := p.serials[fields["alipay_cert_sn"]]; named != nil {
+		keys = []*rsa.PublicKey{named}
+	}
+	// Of trades, sign_type is not signed; of some other notifications it is. Whether
+	// the certificate's name is, libraries do not agree: who changes it chooses
+	// among keys that are all Alipay's.
+	texts := [][]string{{"sign", "sign_type"}, {"sign"}}
+	if fields["alipay_cert_sn"] != "" {
+		texts = append(texts, []string{"sign", "sign_type", "alipay_cert_sn"})
+	}
+	for _, left := range texts {
 		text := []byte(signed(fields, left))
-		for _, key := range p.keys {
+		for _, key := range keys {
 			if webhook.VerifyRSA(key, text, signature) {
 				return nil
 			}
@@ -168,7 +203,7 @@ func signed(fields map[string]string, left []string) string {
 // recode makes the values UTF-8. What is signed are the bytes as they came.
 func recode(fields map[string]string) error {
 	switch strings.ToLower(fields["charset"]) {
-	case "", "utf-8":
+	case "", "utf-8", "utf8":
 		return nil
 	case "gbk", "gb2312", "gb18030":
 		for name, value := range fields {

@@ -38,7 +38,7 @@ func key(t testing.TB, i int) *rsa.PrivateKey {
 
 func newProvider(t testing.TB, o Options) *Provider {
 	t.Helper()
-	if o.PublicKeys == nil {
+	if o.PublicKeys == nil && o.Certificates == nil {
 		o.PublicKeys = []string{webhooktest.RSAPublic(t, webhooktest.RSAKeys[1]), webhooktest.RSAPublic(t, webhooktest.RSAKeys[0])}
 	}
 	p, err := New(o)
@@ -208,6 +208,53 @@ func TestTheAnswerIsSevenBytes(t *testing.T) {
 	}
 }
 
+func TestTheOrdersIDMayBePassedThrough(t *testing.T) {
+	for _, c := range [][3]string{
+		{"passback_params", "A2002", "A2002"},
+		{"passback_params.order_id", "shop%3D1%26order_id%3DA2002", "A2002"},
+		{"passback_params.order_id", "shop=1&order_id=A2002", "A2002"},
+		{"passback_params.order_id", "order_id=1&order_id=2", ""},
+		{"passback_params.order_id,out_trade_no", "shop=1", "A1001"},
+	} {
+		events, err := newProvider(t, Options{Order: c[0]}).Open(notified(t, 0, map[string]string{"passback_params": c[1]}))
+		if err != nil || events[0].Order != c[2] {
+			t.Errorf("%s of %s: %+v, %v", c[0], c[1], events, err)
+		}
+	}
+}
+
+// funds is what Alipay says of frozen funds, with some fields changed.
+func funds(change map[string]string) map[string]string {
+	fields := map[string]string{
+		"payee_user_id": "2088621955123456", "app_id": "2021000118615341", "auth_app_id": "2021000118615341", "out_order_no": "A1001", "charset": "utf-8",
+		"out_request_no": "RN60020190621144028500235", "auth_no": "2026112310002001000281886861", "gmt_create": "2026-11-23 14:40:28", "version": "1.0",
+		"total_freeze_amount": "500.00", "total_unfreeze_amount": "0.00", "status": "SUCCESS", "total_pay_amount": "0.00", "rest_amount": "500.00",
+		"payer_user_id": "2088622903359001", "gmt_trans": "2026-11-23 14:40:30", "amount": "500.00", "payer_logon_id": "158****7723",
+		"operation_type": "FREEZE", "operation_id": "20261123025153970002", "notify_time": "2026-11-23 14:40:30",
+		"notify_id": "ae9dc7b44e2923a8cba50681c832803g02", "notify_type": freeze, "sign_type": "RSA2",
+	}
+	maps.Copy(fields, change)
+	return fields
+}
+
+func TestGoldenOfFrozenFunds(t *testing.T) {
+	for name, change := range map[string]map[string]string{
+		"authorized":         nil,
+		"authorized-thb":     {"trans_currency": "THB"},
+		"authorized-not-yet": {"status": "INIT"},
+		"canceled":           {"notify_type": unfreeze, "operation_type": "UNFREEZE", "total_unfreeze_amount": "500.00", "rest_amount": "0.00", "gmt_trans": "2026-11-23 15:40:30"},
+		"released-in-part":   {"notify_type": unfreeze, "operation_type": "UNFREEZE", "amount": "100.00", "total_unfreeze_amount": "100.00", "rest_amount": "400.00"},
+		"released-the-rest":  {"notify_type": unfreeze, "operation_type": "UNFREEZE", "amount": "100.00", "total_pay_amount": "400.00", "rest_amount": "0.00"},
+		"refused-funds":      {"auth_no": ""},
+	} {
+		r, err := sign(key(t, 0), funds(change), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		webhooktest.Record(t, "testdata", name, r)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	for name, change := range map[string]map[string]string{
 		"paid":               nil,
@@ -218,6 +265,10 @@ func TestGolden(t *testing.T) {
 		"partial-refund":     {"refund_fee": "25.00", "gmt_refund": "2026-11-23 16:10:00.123", "out_biz_no": "R1", "notify_id": "n3"},
 		"refund":             {"trade_status": "TRADE_CLOSED", "refund_fee": "99.00", "gmt_refund": "2026-11-23 16:10:00", "notify_id": "n4"},
 		"refund-without-fee": {"trade_status": "TRADE_CLOSED", "notify_id": "n5"},
+		"refund-unpaid":      {"trade_status": "TRADE_CLOSED", "gmt_payment": "none", "refund_fee": "99.00", "gmt_close": "2026-11-23 16:15:00", "notify_id": "n6"},
+		"paid-hkd":           {"trans_currency": "HKD", "total_amount": "88.8"},
+		"refused-currency":   {"trans_currency": "港币"},
+		"others-message":     {"trade_status": "none", "notify_type": "none", "msg_method": "alipay.merchant.tradecomplain.changed", "biz_content": "{}"},
 		"unknown-status":     {"trade_status": "TRADE_PENDING"},
 		"refused-amount":     {"total_amount": "99.001"},
 		"refused-trade":      {"trade_no": ""},
@@ -229,16 +280,15 @@ func TestGolden(t *testing.T) {
 }
 
 func TestSimulates(t *testing.T) {
-	p := newProvider(t, Options{SimulateKey: webhooktest.RSAKeys[0]})
-	for _, status := range []order.Status{order.Pending, order.Paid, order.Expired, order.Refunded} {
-		r, err := p.Simulate(webhook.Simulation{ID: "n1", Order: "A1001", Payment: "2026", Status: status, Amount: 9900, Currency: "CNY", At: now})
-		if err != nil {
-			t.Fatal(err)
-		}
-		events, err := p.Open(r)
-		if last := len(events) - 1; err != nil || events[last].Status != status || events[last].Order != "A1001" || events[last].Amount != 9900 {
-			t.Errorf("%s: %+v, %v", status, events, err)
-		}
+	webhooktest.Simulations(t, newProvider(t, Options{SimulateKey: webhooktest.RSAKeys[0]}),
+		order.Pending, order.Authorized, order.Paid, order.PartiallyPaid, order.Canceled, order.Expired, order.PartiallyRefunded, order.Refunded)
+	s := webhook.Simulation{ID: "n1", Order: "A1001", Status: order.Paid, Amount: 9900, Currency: "CNY", At: now}
+	if _, err := newProvider(t, Options{}).Simulate(s); !errors.Is(err, webhook.ErrNoSimulateKey) {
+		t.Errorf("without a key: %v", err)
+	}
+	s.Currency = ""
+	if _, err := newProvider(t, Options{SimulateKey: webhooktest.RSAKeys[0]}).Simulate(s); err == nil {
+		t.Error("a payment without an amount is simulated")
 	}
 }
 
@@ -273,4 +323,42 @@ func FuzzNormalize(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzOpen changes a genuine notification; whatever is believed must say what
+// it said.
+func FuzzOpen(f *testing.F) {
+	p := newProvider(f, Options{})
+	genuine := notified(f, 0, nil)
+	want, err := p.Open(genuine)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(genuine.Body)
+	f.Add(notified(f, 2, nil).Body)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := genuine
+		r.Body = body
+		if events, err := p.Open(r); err == nil && events[0] != want[0] {
+			t.Errorf("believed: %+v", events)
+		}
+	})
+}
+
+func BenchmarkOpen(b *testing.B) {
+	p := newProvider(b, Options{PublicKeys: []string{webhooktest.RSAPublic(b, webhooktest.RSAKeys[0])}})
+	genuine := notified(b, 0, map[string]string{"body": strings.Repeat("红茶0123456789abcdef", 85)})
+	forged := genuine
+	forged.Body = []byte(strings.Replace(string(genuine.Body), "99.00", "98.00", 1))
+	for name, r := range map[string]webhook.Request{"open": genuine, "refuse": forged} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(r.Body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Open(r); (err == nil) != (name == "open") {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

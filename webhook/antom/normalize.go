@@ -21,7 +21,11 @@ func (p *Provider) normalize(body []byte) (order.Event, error) {
 	if err != nil {
 		return order.Event{}, err
 	}
-	kind := cmp.Or(b.String("notifyType"), b.String("disputeNotificationType"))
+	// What the merchant passed through is text, and JSON only if he wants.
+	if metadata, err := strictjson.ParseObject([]byte(b.String("metadata"))); err == nil {
+		b["metadata"] = metadata
+	}
+	kind := cmp.Or(b.String("disputeNotificationType"), b.String("notifyType"), b.String("authorizationNotifyType"), b.String("subscriptionNotificationType"))
 	if kind == "" {
 		return order.Event{}, errors.New("no notification: notifyType is missing")
 	}
@@ -40,16 +44,8 @@ func (p *Provider) normalize(body []byte) (order.Event, error) {
 		e, err = part(e, b, "captureAmount", "captureTime")
 	case kind == "REFUND_RESULT":
 		e, err = refund(e, b)
-	case strings.HasPrefix(kind, "DISPUTE_"):
-		e.Kind, e.Status, e.Ref = order.KindDispute, order.Disputed, b.String("disputeId")
-		e.Reason = cmp.Or(b.String("disputeReasonCode"), b.String("disputeReasonMsg"))
-		e.Status = cmp.Or(map[string]order.Status{
-			"ACCEPT_BY_CUSTOMER": order.Won, "ACCEPT_BY_MERCHANT": order.Lost, "VALIDATE_SUCCESS": order.Won,
-		}[b.String("disputeJudgedResult")], e.Status)
-		if kind == "DISPUTE_CANCELLED" {
-			e.Status = order.Won
-		}
-		e, err = part(e, b, "disputeAmount", "disputeTime")
+	case b.String("disputeId") != "":
+		e, err = dispute(e, b)
 	}
 	if err != nil {
 		return e, err
@@ -73,7 +69,8 @@ func (p *Provider) payment(e order.Event, b strictjson.Object, result string) (o
 	case result == "S":
 		e.Status = order.Paid
 	case result == "F":
-		e.Status, e.Reason = order.Failed, b.String("result.resultCode")
+		e.Reason = b.String("result.resultCode")
+		e.Status = cmp.Or(ended[e.Reason], order.Failed)
 	default: // U: not known yet
 	}
 	if e.Payment == "" {
@@ -85,6 +82,34 @@ func (p *Provider) payment(e order.Event, b strictjson.Object, result string) (o
 	e.Amount, e.Currency, err = money(b, "paymentAmount")
 	if err == nil && e.Currency == "" && e.Status == order.Paid {
 		err = errors.New("paymentAmount is missing")
+	}
+	return e, err
+}
+
+// ended are the codes that mean that nobody tried, of all those of a failure.
+var ended = map[string]order.Status{"ORDER_IS_CLOSED": order.Expired, "ORDER_IS_CANCELED": order.Canceled}
+
+// decided are how a dispute ends that is not judged.
+var decided = map[string]order.Status{
+	"DISPUTE_CREATED": order.Disputed, "DISPUTE_CANCELLED": order.Won, "DISPUTE_ACCEPTED": order.Lost, "RDR_RESOLVED": order.Lost,
+}
+
+var judged = map[string]order.Status{"ACCEPT_BY_CUSTOMER": order.Won, "ACCEPT_BY_MERCHANT": order.Lost}
+
+// dispute reads a step of a dispute. A bank's question about a payment, which is
+// no chargeback, puts no money at stake.
+func dispute(e order.Event, b strictjson.Object) (order.Event, error) {
+	status := cmp.Or(decided[e.Type], judged[b.String("disputeJudgedResult")])
+	if kind := b.String("disputeType"); status == "" || kind != "" && kind != "CHARGEBACK" {
+		return e, nil
+	}
+	e.Kind, e.Status, e.Ref = order.KindDispute, status, b.String("disputeId")
+	e.Reason = cmp.Or(b.String("disputeReasonCode"), b.String("disputeReasonMsg"))
+	e, err := part(e, b, "disputeAmount", "disputeTime")
+	for _, field := range []string{"disputeJudgedTime", "disputeAcceptTime"} {
+		if at := readTime(b, field); !at.IsZero() {
+			e.At = at
+		}
 	}
 	return e, err
 }
@@ -103,14 +128,18 @@ func part(e order.Event, b strictjson.Object, amount, at string) (order.Event, e
 	return e, err
 }
 
-// refund reads a refund. Antom's names its own request and not always the
-// payment; one that leads to no order is a note.
+// refund reads a refund. Antom names neither the payment nor the order: the
+// merchant's own metadata must, or it is a note.
 func refund(e order.Event, b strictjson.Object) (order.Event, error) {
+	e.Payment = cmp.Or(e.Payment, b.String("metadata.paymentId"))
 	status, ok := map[string]order.Status{"SUCCESS": order.Refunded, "FAIL": order.Failed}[b.String("refundStatus")]
 	if !ok || e.Payment == "" && e.Order == "" {
 		return e, nil
 	}
 	e.Kind, e.Status, e.Ref = order.KindRefund, status, b.String("refundId")
+	if status == order.Failed {
+		e.Reason = b.String("result.resultCode")
+	}
 	if e.Ref == "" {
 		return e, errors.New("refundId is missing")
 	}
@@ -139,10 +168,16 @@ func money(b strictjson.Object, field string) (int64, string, error) {
 	return amount, currency, nil
 }
 
-// method is the type of the method in lower case: card, alipay_cn, gcash …
+// method is the type of the method in lower case: card, gcash … Wallets have the
+// names that they have with other providers.
 func method(b strictjson.Object) string {
 	m := strings.ToLower(cmp.Or(b.String("paymentMethodType"), b.String("paymentResultInfo.paymentMethodType")))
-	return cmp.Or(map[string]string{"applepay": "apple_pay", "googlepay": "google_pay"}[m], m)
+	if m == "" && webhook.First(b, "paymentResultInfo.cardBrand", "paymentResultInfo.cardNo") != "" {
+		m = "card"
+	}
+	return cmp.Or(map[string]string{
+		"applepay": "apple_pay", "googlepay": "google_pay", "wechatpay": "wechat_pay", "alipay_cn": "alipay", "alipay_hk": "alipay",
+	}[m], m)
 }
 
 func readTime(b strictjson.Object, field string) time.Time {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,11 +32,12 @@ type Options struct {
 	// payment's success is an authorization. Empty: automatic.
 	Capture string
 	// Order says where in the notification the order's id is, as dotted paths with
-	// commas between them. Empty: paymentRequestId.
+	// commas between them. What the merchant gave Antom as metadata is looked into
+	// if it is JSON. Empty: paymentRequestId, then metadata.order_id.
 	Order string
-	// Tolerance is how far the signed time may be off. 0: it is not looked at,
-	// because Antom does not say whether it signs its retries anew; what is sent
-	// again counts once.
+	// Tolerance is how old the signed time may be. 0: 25 hours, as long as Antom's
+	// retries go on, because it does not say whether it signs them anew; what is
+	// sent again counts once. Of the future, five minutes are the most.
 	Tolerance time.Duration
 	// SimulateKey is a private key of the operator's own, to simulate with.
 	SimulateKey string
@@ -52,9 +54,18 @@ type Provider struct {
 	simulateKey *rsa.PrivateKey
 }
 
+// maxAge is a little more than Antom's retries last.
+const maxAge = 25 * time.Hour
+
 // New returns a Provider. Its errors say how to mend a setting.
 func New(o Options) (*Provider, error) {
 	p := &Provider{client: o.ClientID, path: o.Path, manual: o.Capture == "manual", tolerance: o.Tolerance}
+	if o.Tolerance < 0 {
+		return nil, errors.New("antom: tolerance is negative: leave it out for 25h")
+	}
+	if o.Tolerance == 0 {
+		p.tolerance = maxAge
+	}
 	if o.Capture != "" && o.Capture != "manual" && o.Capture != "automatic" {
 		return nil, errors.New("antom: capture is neither automatic nor manual")
 	}
@@ -68,7 +79,7 @@ func New(o Options) (*Provider, error) {
 	if len(p.keys) == 0 {
 		return nil, errors.New("antom: no public_keys: anybody could send; copy Antom's public key from Developer → Key configuration")
 	}
-	p.orders = webhook.PathsOr(o.Order, "paymentRequestId")
+	p.orders = webhook.PathsOr(o.Order, "paymentRequestId", "metadata.order_id")
 	if o.SimulateKey != "" {
 		key, err := webhook.ParseRSAPrivate(o.SimulateKey)
 		if err != nil {
@@ -94,7 +105,7 @@ func (p *Provider) Open(r webhook.Request) ([]order.Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", webhook.ErrUnreadable, err)
 	}
-	e.Livemode = !strings.HasPrefix(client, "SANDBOX_")
+	e.Livemode = !strings.HasPrefix(client, "SANDBOX_") && !strings.HasPrefix(client, "TEST_")
 	return []order.Event{e}, nil
 }
 
@@ -128,34 +139,56 @@ func (p *Provider) verify(r webhook.Request) (client string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if p.tolerance > 0 {
-		at, err := time.Parse(time.RFC3339, values[timeHeader])
-		if err != nil {
-			return "", fmt.Errorf("%s is not a time", timeHeader)
-		}
-		if err := webhook.CheckWindow(at, r.At, p.tolerance); err != nil {
-			return "", err
-		}
+	at, err := parseTime(values[timeHeader])
+	if err != nil {
+		return "", err
 	}
-	text := signed(r.Method, p.address(r.URL), client, values[timeHeader], r.Body)
-	for _, key := range p.keys {
-		if webhook.VerifyRSA(key, text, signature) {
-			return client, nil
+	window := p.tolerance
+	if at.After(r.At) {
+		window = min(window, webhook.DefaultTolerance)
+	}
+	if err := webhook.CheckWindow(at, r.At, window); err != nil {
+		return "", err
+	}
+	for _, path := range p.addresses(r.URL) {
+		text := signed(r.Method, path, client, values[timeHeader], r.Body)
+		for _, key := range p.keys {
+			if webhook.VerifyRSA(key, text, signature) {
+				return client, nil
+			}
 		}
 	}
 	return "", errors.New("no signature matches: the public key is not Antom's for this client (it is often the merchant's own), or the address or the body was changed on the way")
 }
 
-// address is the path that is signed.
-func (p *Provider) address(called string) string {
+// parseTime reads milliseconds since 1970, or a date with a zone, as older
+// clients have it.
+func parseTime(text string) (time.Time, error) {
+	if len(text) == 13 && strings.Trim(text, "0123456789") == "" {
+		milliseconds, err := strconv.ParseInt(text, 10, 64)
+		return time.UnixMilli(milliseconds), err
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s is neither 13 digits, in milliseconds, nor a date with a zone", timeHeader)
+	}
+	return at, nil
+}
+
+// addresses are what of the address may be signed: its path, and where it has a
+// query, perhaps that too.
+func (p *Provider) addresses(called string) []string {
 	if p.path != "" {
-		return p.path
+		called = p.path
 	}
 	u, err := url.Parse(called)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return u.EscapedPath()
+	if u.RawQuery == "" {
+		return []string{u.EscapedPath()}
+	}
+	return []string{u.EscapedPath(), u.EscapedPath() + "?" + u.RawQuery}
 }
 
 func signed(method, path, client, at string, body []byte) []byte {

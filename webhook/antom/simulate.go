@@ -37,6 +37,10 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 	switch s.Status {
 	case order.Pending:
 		body["notifyType"], body["paymentAmount"], body["paymentCreateTime"] = "PAYMENT_PENDING", amount, at
+	case order.Canceled, order.Expired:
+		code := map[order.Status]string{order.Canceled: "ORDER_IS_CANCELED", order.Expired: "ORDER_IS_CLOSED"}[s.Status]
+		body["notifyType"], body["paymentAmount"], body["paymentCreateTime"] = "PAYMENT_RESULT", amount, at
+		body["result"] = object{"resultCode": code, "resultStatus": "F", "resultMessage": "…"}
 	case order.Paid, order.PartiallyPaid:
 		body["notifyType"], body["paymentAmount"], body["paymentTime"] = "PAYMENT_RESULT", amount, at
 	case order.Failed:
@@ -44,8 +48,16 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 		body["result"] = object{"resultCode": "INSUFFICIENT_BALANCE", "resultStatus": "F", "resultMessage": "…"}
 	case order.Refunded, order.PartiallyRefunded:
 		body["notifyType"], body["refundAmount"], body["refundTime"] = "REFUND_RESULT", amount, at
+		delete(body, "paymentRequestId")
+		delete(body, "paymentId")
+		metadata, err := json.Marshal(object{"order_id": s.Order, "paymentId": payment})
+		if err != nil {
+			return webhook.Request{}, fmt.Errorf("antom: write metadata: %w", err)
+		}
+		body["metadata"] = string(metadata)
 		body["refundStatus"], body["refundId"], body["refundRequestId"] = "SUCCESS", "R"+payment, "R"+s.Order
 	case order.Disputed, order.Won, order.Lost:
+		delete(body, "result")
 		body["disputeNotificationType"], body["disputeId"], body["disputeAmount"], body["disputeTime"] = "DISPUTE_CREATED", "D"+payment, amount, at
 		if s.Status != order.Disputed {
 			body["disputeNotificationType"] = "DISPUTE_JUDGED"
@@ -66,7 +78,7 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 }
 
 func sign(key *rsa.PrivateKey, client, path string, body []byte, at time.Time) (webhook.Request, error) {
-	sent := at.UTC().Format(time.RFC3339)
+	sent := strconv.FormatInt(at.UnixMilli(), 10)
 	signature, err := webhook.SignRSA(key, signed(http.MethodPost, path, client, sent, body))
 	if err != nil {
 		return webhook.Request{}, fmt.Errorf("antom: sign: %w", err)

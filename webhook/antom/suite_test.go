@@ -1,7 +1,9 @@
 package antom
 
 import (
+	"encoding/base64"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -127,47 +129,102 @@ func TestASandboxClientIsTestMoney(t *testing.T) {
 	}
 }
 
-func TestAWindowIsTheOperatorsChoice(t *testing.T) {
-	for tolerance, want := range map[time.Duration]bool{0: true, time.Minute: false, time.Hour: true} {
+// Antom's retries go on for a day, and nobody says that they are signed anew.
+func TestTheSignedTimeCounts(t *testing.T) {
+	for _, c := range []struct {
+		tolerance, age time.Duration
+		want           bool
+	}{
+		{0, 0, true}, {0, 25 * time.Hour, true}, {0, 25*time.Hour + time.Second, false}, {0, 9000 * time.Hour, false},
+		{0, -5 * time.Minute, true}, {0, -5*time.Minute - time.Second, false}, {0, -9000 * time.Hour, false},
+		{time.Minute, time.Minute, true}, {time.Minute, 2 * time.Minute, false}, {time.Minute, -2 * time.Minute, false},
+	} {
 		r := notified(t, webhooktest.RSAKeys[0], clientID, paid, now)
-		r.At = now.Add(10 * time.Minute)
-		if _, err := newProvider(t, Options{Tolerance: tolerance}).Open(r); (err == nil) != want {
-			t.Errorf("%v: %v", tolerance, err)
+		r.At = now.Add(c.age)
+		_, err := newProvider(t, Options{Tolerance: c.tolerance}).Open(r)
+		if (err == nil) != c.want || err != nil && !errors.Is(err, webhook.ErrUnverified) {
+			t.Errorf("signed %v ago, with tolerance %v: %v", c.age, c.tolerance, err)
+		}
+	}
+}
+
+// Antom's documentation has the time in milliseconds, and with a zone in older
+// pages; the signature percent-encoded, and spaces after the commas or none.
+func TestTheFormsOfARequest(t *testing.T) {
+	const zoned = "2026-11-23T16:00:01.253+08:00"
+	for name, c := range map[string]struct{ url, signed, at string }{
+		"milliseconds":      {path, path, "1795420800000"},
+		"a date":            {path, path, zoned},
+		"the path alone":    {path + "?site=1", path, "1795420800000"},
+		"the query as well": {path + "?site=1", path + "?site=1", "1795420800000"},
+	} {
+		signature := webhooktest.SignRSA(webhooktest.RSAKeys[0], signed("POST", c.signed, clientID, c.at, []byte(paid)))
+		for _, header := range []string{
+			"algorithm=RSA256,keyVersion=1,signature=" + url.QueryEscape(base64.StdEncoding.EncodeToString(signature)),
+			"algorithm=RSA256, keyVersion=2, signature=" + base64.StdEncoding.EncodeToString(signature),
+		} {
+			r := webhook.Post([]byte(paid), now, clientHeader, clientID, timeHeader, c.at, signatureHeader, header)
+			r.URL = "https://pay.example.com" + c.url
+			if _, err := newProvider(t, Options{}).Open(r); err != nil {
+				t.Errorf("%s, %.40s: %v", name, header, err)
+			}
+		}
+	}
+	for _, at := range []string{"179542080000", "17954208000000", "+795420800000", "yesterday", "2026-11-23T08:00:00"} {
+		r := notified(t, webhooktest.RSAKeys[0], clientID, paid, now)
+		r.Header.Set(timeHeader, at)
+		if _, err := newProvider(t, Options{}).Open(r); !errors.Is(err, webhook.ErrUnverified) {
+			t.Errorf("%s: %v", at, err)
 		}
 	}
 }
 
 func TestGolden(t *testing.T) {
 	dispute := `"disputeId":"202611231154060700130123456","disputeTime":"2026-11-23T15:59:55+08:00","disputeAmount":{"value":"9900","currency":"EUR"},"disputeReasonCode":"4837",` + ids
+	const refund = `"refundRequestId":"R1","refundId":"2026112319074102","refundTime":"2026-11-23T15:59:55+08:00"`
 	for name, body := range map[string]string{
-		"paid":           paid,
-		"paid-jpy":       strings.Replace(paid, "EUR", "JPY", 1),
-		"paid-kwd":       strings.Replace(paid, "EUR", "KWD", 1),
-		"wallet":         strings.Replace(paid, "CARD", "GCASH", 1),
-		"pending":        `{"notifyType":"PAYMENT_PENDING",` + success + `,` + ids + `,` + amount + `}`,
-		"failed":         `{"notifyType":"PAYMENT_RESULT","result":{"resultCode":"INSUFFICIENT_BALANCE","resultStatus":"F","resultMessage":"…"},` + ids + `,` + amount + `}`,
-		"captured":       `{"notifyType":"CAPTURE_RESULT",` + success + `,"captureRequestId":"C1","captureId":"2026112319074101","captureAmount":{"value":"5000","currency":"EUR"},"captureTime":"2026-11-23T15:59:55+08:00","paymentId":"202611231540108001001888Y0200000001"}`,
-		"capture-failed": `{"notifyType":"CAPTURE_RESULT","result":{"resultCode":"ORDER_IS_CLOSED","resultStatus":"F"},"captureRequestId":"C1","captureId":"2026112319074101","captureAmount":{"value":"5000","currency":"EUR"},"paymentId":"202611231540108001001888Y0200000001"}`,
-		"refund":         `{"notifyType":"REFUND_RESULT",` + success + `,"refundStatus":"SUCCESS","refundRequestId":"R1","refundId":"2026112319074102","paymentId":"202611231540108001001888Y0200000001","refundAmount":{"value":"9900","currency":"EUR"},"refundTime":"2026-11-23T15:59:55+08:00"}`,
-		"partial-refund": `{"notifyType":"REFUND_RESULT",` + success + `,"refundStatus":"SUCCESS","refundRequestId":"R1","refundId":"2026112319074102","paymentId":"202611231540108001001888Y0200000001","refundAmount":{"value":"2500","currency":"EUR"},"refundTime":"2026-11-23T15:59:55+08:00"}`,
-		"of-no-payment":  `{"notifyType":"REFUND_RESULT",` + success + `,"refundStatus":"SUCCESS","refundRequestId":"R1","refundId":"2026112319074102","refundAmount":{"value":"2500","currency":"EUR"}}`,
-		"dispute":        `{"disputeNotificationType":"DISPUTE_CREATED",` + dispute + `}`,
-		"dispute-won":    `{"disputeNotificationType":"DISPUTE_JUDGED","disputeJudgedResult":"ACCEPT_BY_CUSTOMER",` + dispute + `}`,
-		"dispute-lost":   `{"disputeNotificationType":"DISPUTE_JUDGED","disputeJudgedResult":"ACCEPT_BY_MERCHANT",` + dispute + `}`,
-		"vaulting":       `{"notifyType":"VAULTING_RESULT",` + success + `}`,
-		"refused-amount": strings.Replace(paid, `"9900"`, `"99.00"`, 1),
+		"paid":                  paid,
+		"paid-jpy":              strings.Replace(paid, "EUR", "JPY", 1),
+		"paid-kwd":              strings.Replace(paid, "EUR", "KWD", 1),
+		"wallet":                strings.Replace(paid, "CARD", "GCASH", 1),
+		"pending":               `{"notifyType":"PAYMENT_PENDING",` + success + `,` + ids + `,` + amount + `}`,
+		"failed":                `{"notifyType":"PAYMENT_RESULT","result":{"resultCode":"INSUFFICIENT_BALANCE","resultStatus":"F","resultMessage":"…"},` + ids + `,` + amount + `}`,
+		"captured":              `{"notifyType":"CAPTURE_RESULT",` + success + `,"captureRequestId":"C1","captureId":"2026112319074101","captureAmount":{"value":"5000","currency":"EUR"},"captureTime":"2026-11-23T15:59:55+08:00","paymentId":"202611231540108001001888Y0200000001"}`,
+		"capture-failed":        `{"notifyType":"CAPTURE_RESULT","result":{"resultCode":"ORDER_IS_CLOSED","resultStatus":"F"},"captureRequestId":"C1","captureId":"2026112319074101","captureAmount":{"value":"5000","currency":"EUR"},"paymentId":"202611231540108001001888Y0200000001"}`,
+		"expired":               `{"notifyType":"PAYMENT_RESULT","result":{"resultCode":"ORDER_IS_CLOSED","resultStatus":"F","resultMessage":"…"},` + ids + `,` + amount + `}`,
+		"canceled":              `{"notifyType":"PAYMENT_RESULT","result":{"resultCode":"ORDER_IS_CANCELED","resultStatus":"F","resultMessage":"…"},` + ids + `,` + amount + `}`,
+		"refund":                `{"notifyType":"REFUND_RESULT",` + success + `,"refundStatus":"SUCCESS",` + refund + `,"refundAmount":{"value":"9900","currency":"EUR"},"metadata":"{\"order_id\":\"A1001\"}"}`,
+		"refund-failed":         `{"notifyType":"REFUND_RESULT","result":{"resultCode":"REFUND_WINDOW_EXCEED","resultStatus":"F"},"refundStatus":"FAIL",` + refund + `,"refundAmount":{"value":"9900","currency":"EUR"},"metadata":"{\"order_id\":\"A1001\"}"}`,
+		"partial-refund":        `{"notifyType":"REFUND_RESULT",` + success + `,"refundStatus":"SUCCESS",` + refund + `,"refundAmount":{"value":"2500","currency":"EUR"},"metadata":"{\"paymentId\":\"202611231540108001001888Y0200000001\"}"}`,
+		"refund-direct":         `{"notifyType":"REFUND_RESULT","refundStatus":"SUCCESS","paymentId":"202611231540108001001888Y0200000001",` + refund + `,"refundAmount":{"value":"9900","currency":"EUR"}}`,
+		"of-no-payment":         `{"notifyType":"REFUND_RESULT",` + success + `,"refundStatus":"SUCCESS",` + refund + `,"refundAmount":{"value":"2500","currency":"EUR"},"metadata":"spring sale"}`,
+		"dispute":               `{"disputeNotificationType":"DISPUTE_CREATED",` + dispute + `}`,
+		"dispute-won":           `{"disputeNotificationType":"DISPUTE_JUDGED","disputeJudgedResult":"ACCEPT_BY_CUSTOMER",` + dispute + `}`,
+		"dispute-lost":          `{"disputeNotificationType":"DISPUTE_JUDGED","disputeJudgedResult":"ACCEPT_BY_MERCHANT",` + dispute + `}`,
+		"dispute-lost-accepted": `{"disputeNotificationType":"DISPUTE_ACCEPTED","disputeAcceptReason":"TIMEOUT","disputeAcceptTime":"2026-12-09T15:59:55+08:00",` + dispute + `}`,
+		"dispute-lost-rdr":      `{"disputeNotificationType":"RDR_RESOLVED",` + dispute + `}`,
+		"dispute-canceled":      `{"disputeNotificationType":"DISPUTE_CANCELLED",` + dispute + `}`,
+		"dispute-defended":      `{"disputeNotificationType":"DEFENSE_SUPPLIED",` + dispute + `}`,
+		"dispute-question":      `{"disputeNotificationType":"DISPUTE_CREATED","disputeType":"RETRIEVAL_REQUEST",` + dispute + `}`,
+		"dispute-typed":         `{"notifyType":"DISPUTE_NOTIFICATION","disputeNotificationType":"DISPUTE_CREATED","disputeType":"CHARGEBACK",` + dispute + `}`,
+		"wallet-alipay":         strings.Replace(paid, "CARD", "ALIPAY_CN", 1),
+		"authorization":         `{"authorizationNotifyType":"AUTHCODE_CREATED",` + success + `,"authState":"s"}`,
+		"vaulting":              `{"notifyType":"VAULTING_RESULT",` + success + `}`,
+		"refused-amount":        strings.Replace(paid, `"9900"`, `"99.00"`, 1),
 	} {
 		webhooktest.Record(t, "testdata", name, notified(t, webhooktest.RSAKeys[0], clientID, body, now))
 	}
 	webhooktest.Compare(t, "testdata/public.pem", []byte(webhooktest.RSAPublic(t, webhooktest.RSAKeys[0])))
 	webhooktest.Golden(t, newProvider(t, Options{}), "testdata", now)
 	webhooktest.Record(t, "testdata/manual", "authorized", notified(t, webhooktest.RSAKeys[0], clientID, paid, now))
+	webhooktest.Record(t, "testdata/manual", "authorized-untyped", notified(t, webhooktest.RSAKeys[0], clientID,
+		strings.Replace(paid, `"paymentMethodType":"CARD"`, `"paymentResultInfo":{"cardNo":"****4242","cardBrand":"VISA"}`, 1), now))
 	webhooktest.Golden(t, newProvider(t, Options{Capture: "manual"}), "testdata/manual", now)
 }
 
 func TestSimulates(t *testing.T) {
 	p := newProvider(t, Options{SimulateKey: webhooktest.RSAKeys[0], Path: path})
-	for _, status := range []order.Status{order.Pending, order.Paid, order.Failed, order.Refunded, order.Disputed, order.Won, order.Lost} {
+	for _, status := range []order.Status{order.Pending, order.Paid, order.Failed, order.Canceled, order.Expired, order.Refunded, order.Disputed, order.Won, order.Lost} {
 		r, err := p.Simulate(webhook.Simulation{Order: "A1001", Payment: "P1", Status: status, Amount: 9900, Currency: "EUR", Method: "CARD", At: now, Live: true})
 		if err != nil {
 			t.Fatal(err)
@@ -188,5 +245,16 @@ func FuzzNormalize(f *testing.F) {
 		if e.Source = "antom"; err == nil && e.Check() != nil {
 			t.Error(e.Check())
 		}
+	})
+}
+
+func FuzzOpen(f *testing.F) {
+	p := newProvider(f, Options{})
+	webhooktest.Fuzz(f, p, signatureHeader, notified(f, webhooktest.RSAKeys[0], clientID, paid, now))
+}
+
+func BenchmarkOpen(b *testing.B) {
+	webhooktest.Bench(b, newProvider(b, Options{}), paid, func(body []byte) webhook.Request {
+		return notified(b, webhooktest.RSAKeys[0], clientID, string(body), now)
 	})
 }

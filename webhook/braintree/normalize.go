@@ -24,6 +24,14 @@ var kinds = map[string]struct {
 	"refund_failed":                       {order.Failed, "transaction"},
 }
 
+// unsettled are the states of a transaction that take back what its kind says:
+// some local payments are completed by a voucher, and paid for days later.
+var unsettled = map[string]order.Status{
+	"local_payment_completed.settlement_pending": order.Pending, "local_payment_completed.settlement_declined": order.Failed,
+	"local_payment_completed.processor_declined": order.Failed, "local_payment_completed.gateway_rejected": order.Failed,
+	"local_payment_completed.failed": order.Failed, "local_payment_completed.voided": order.Canceled,
+}
+
 var disputes = map[string]order.Status{
 	"dispute_opened": order.Disputed, "dispute_under_review": order.Disputed, "dispute_disputed": order.Disputed, "dispute_won": order.Won,
 	"dispute_lost": order.Lost, "dispute_accepted": order.Lost, "dispute_auto_accepted": order.Lost, "dispute_expired": order.Lost,
@@ -49,9 +57,11 @@ func (p *Provider) read(payload string) (order.Event, error) {
 	e.ID = e.Type + "/" + e.At.Format("20060102T150405") + "/" + cmp.Or(subject["transaction.id"], subject["subscription.id"], subject["dispute.id"])
 	kind, step := kinds[e.Type]
 	status, disputed := disputes[e.Type]
-	switch {
+	switch t := subject.below(kind.at); {
+	case step && len(t) == 0: // a local payment, say, of which the merchant has yet to make one
 	case step:
-		e, err = p.transaction(e, kind.status, subject.below(kind.at))
+		e, err = p.transaction(e, cmp.Or(unsettled[e.Type+"."+t["status"]], kind.status), t)
+	case disputed && subject["dispute.kind"] == "retrieval": // a bank's question, and no money at stake
 	case disputed:
 		e, err = p.dispute(e, status, subject.below("dispute"))
 	case e.Type == "local_payment_expired":

@@ -41,11 +41,11 @@ const mend = "copy the API key from the control panel: Settings → API → Keys
 // New returns a Provider. Its errors say how to mend a setting, and hold no part
 // of it.
 func New(o Options) (*Provider, error) {
-	if err := webhook.CheckSecret(o.PrivateKey, 24, mend); err != nil {
+	if err := webhook.CheckSecret(o.PrivateKey, 16, mend); err != nil {
 		return nil, fmt.Errorf("braintree: private_key %w", err)
 	}
 	if !publicKey.MatchString(o.PublicKey) {
-		return nil, errors.New("braintree: public_key is not 8 to 64 letters and digits; " + mend)
+		return nil, errors.New("braintree: public_key is not 8 to 64 letters, digits and underscores; " + mend)
 	}
 	sum := sha1.Sum([]byte(o.PrivateKey))
 	p := &Provider{public: o.PublicKey, key: sum[:]}
@@ -53,7 +53,7 @@ func New(o Options) (*Provider, error) {
 	return p, nil
 }
 
-var publicKey = regexp.MustCompile(`^[a-zA-Z0-9]{8,64}$`)
+var publicKey = regexp.MustCompile(`^[a-zA-Z0-9_]{8,64}$`)
 
 // MediaTypes implements [webhook.MediaTyper].
 func (p *Provider) MediaTypes() []string { return []string{"application/x-www-form-urlencoded"} }
@@ -87,9 +87,12 @@ func (p *Provider) Open(r webhook.Request) ([]order.Event, error) {
 	return []order.Event{e}, nil
 }
 
-// payloadText is the base64 of a notification, in lines. A shorter text may be a
+// A payload is the base64 of a notification, in lines. A shorter text may be a
 // challenge, and whoever asks gets that signed.
-var payloadText = regexp.MustCompile(`^[A-Za-z0-9+/=\n]{64,}$`)
+const (
+	payloadCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\n"
+	minPayload        = 64
+)
 
 // verify returns the payload of a form whose sender it has proved.
 func (p *Provider) verify(body []byte) (string, error) {
@@ -98,7 +101,7 @@ func (p *Provider) verify(body []byte) (string, error) {
 		return "", errors.New("the body is not a form with one bt_signature and one bt_payload")
 	}
 	payload := form.Get("bt_payload")
-	if !payloadText.MatchString(payload) {
+	if len(payload) < minPayload || strings.Trim(payload, payloadCharacters) != "" {
 		return "", errors.New("bt_payload is not the base64 of a notification")
 	}
 	named := false

@@ -153,6 +153,31 @@ func (nobody) Record(context.Context, order.Callback, []order.Event) (order.Rece
 	return order.Receipt{}, errors.New("nothing should be recorded")
 }
 
+// A notification that Braintree's sandbox sent, and what its libraries sign with
+// keys of their own, from the tests of two of them (badu/braintree,
+// braintree_ruby).
+func TestReadsWhatBraintreeSigned(t *testing.T) {
+	const body = "bt_signature=sz9g7zhxz8838v7h%7C4b532339b3107eae876d7637d59217858f320098&bt_payload=PD94bWwgdmVyc2lvbj0iMS4wIiBlbmNvZGluZz0iVVRGLTgiPz4KPG5vdGlm%0AaWNhdGlvbj4KICA8a2luZD5jaGVjazwva2luZD4KICA8dGltZXN0YW1wIHR5%0AcGU9ImRhdGV0aW1lIj4yMDE3LTA0LTI2VDA3OjEyOjI0WjwvdGltZXN0YW1w%0APgogIDxzdWJqZWN0PgogICAgPGNoZWNrIHR5cGU9ImJvb2xlYW4iPnRydWU8%0AL2NoZWNrPgogIDwvc3ViamVjdD4KPC9ub3RpZmljYXRpb24%2BCg%3D%3D%0A"
+	p, err := New(Options{PublicKey: "sz9g7zhxz8838v7h", PrivateKey: "0c809a2d2e8f4e4c817900ff441c9554"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := p.Open(webhook.Request{Body: []byte(body), At: now})
+	want := order.Event{
+		ID: "check/20170426T071224/", Kind: order.KindNote, Type: "check", Livemode: true, At: time.Date(2017, 4, 26, 7, 12, 24, 0, time.UTC),
+	}
+	if err != nil || len(events) != 1 || events[0] != want {
+		t.Errorf("%+v, %v", events, err)
+	}
+	p, err = New(Options{PublicKey: "integration_public_key", PrivateKey: "integration_private_key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.sign([]byte("verification_token")); got != "c9f15b74b0d98635cd182c51e2703cffa83388c3" {
+		t.Errorf("signed %s", got)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	p := newProvider(t, private)
 	credit := strings.NewReplacer("<id>8kf2m3qp</id><type>sale</type>", "<id>9ab1c2de</id><type>credit</type><refunded-transaction-id>8kf2m3qp</refunded-transaction-id>").Replace(sale)
@@ -162,6 +187,12 @@ func TestGolden(t *testing.T) {
 		"paid-jpy":          {"transaction_settled", strings.NewReplacer("EUR", "JPY", "99.00", "9900").Replace(sale)},
 		"paid-without-zero": {"transaction_settled", strings.Replace(sale, "99.00", "100", 1)},
 		"paid-local":        {"local_payment_completed", `<local-payment><payment-id>pay_1</payment-id>` + sale + `</local-payment>`},
+		"pending-local":     {"local_payment_completed", `<local-payment><payment-id>pay_1</payment-id>` + strings.Replace(sale, "settled", "settlement_pending", 1) + `</local-payment>`},
+		"canceled-local":    {"local_payment_completed", `<local-payment><payment-id>pay_1</payment-id>` + strings.Replace(sale, "settled", "voided", 1) + `</local-payment>`},
+		"local-approved":    {"local_payment_completed", `<local-payment><payment-id>pay_1</payment-id><payment-method-nonce>n</payment-method-nonce></local-payment>`},
+		"subscription":      {"subscription_charged_unsuccessfully", `<subscription><id>sub_1</id><transactions type="array"></transactions></subscription>`},
+		"dispute-question":  {"dispute_opened", strings.Replace(dispute, "<id>", "<kind>retrieval</kind><id>", 1)},
+		"refused-local":     {"local_payment_completed", `<local-payment>` + strings.Replace(sale, "<currency-iso-code>EUR</currency-iso-code>", "", 1) + `</local-payment>`},
 		"paid-subscription": {"subscription_charged_successfully", `<subscription><id>sub_1</id><transactions type="array">` + sale + strings.Replace(sale, "8kf2m3qp", "older", 1) + `</transactions><add_ons type="array"></add_ons></subscription>`},
 		"wallet":            {"transaction_settled", strings.Replace(sale, "credit_card", "apple_pay_card", 1)},
 		"failed":            {"transaction_settlement_declined", strings.Replace(sale, "</transaction>", "<processor-settlement-response-code>4001</processor-settlement-response-code></transaction>", 1)},
@@ -200,7 +231,7 @@ func TestNewNamesTheMend(t *testing.T) {
 	for want, o := range map[string]Options{
 		"private_key is empty":               {PublicKey: public},
 		"private_key is a placeholder":       {PublicKey: public, PrivateKey: "changeme-changeme-changeme"},
-		"public_key is not 8 to 64 letters":  {PrivateKey: private},
+		"public_key is not 8 to 64 letters,": {PrivateKey: private},
 		"private_key has 10 bytes, fewer th": {PublicKey: public, PrivateKey: private[:10]},
 	} {
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), want) {
@@ -216,6 +247,42 @@ func FuzzRead(f *testing.F) {
 		e, err := p.read(base64.StdEncoding.EncodeToString(document))
 		if e.Source = "braintree"; err == nil && e.Check() != nil {
 			t.Error(e.Check())
+		}
+	})
+}
+
+func BenchmarkOpen(b *testing.B) {
+	p := newProvider(b, private)
+	genuine := p.request("transaction_settled", strings.Replace(sale, "<type>", "<note>"+strings.Repeat("A bell rings. ", 180)+"</note><type>", 1), now)
+	forged := genuine
+	forged.Body = []byte(strings.Replace(string(genuine.Body), "bt_payload=P", "bt_payload=Q", 1))
+	for name, r := range map[string]webhook.Request{"open": genuine, "refuse": forged} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(r.Body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Open(r); (err == nil) != (name == "open") {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	p := newProvider(f, private)
+	genuine := p.request("transaction_settled", sale, now)
+	want, err := p.Open(genuine)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(genuine.Body)
+	f.Add(newProvider(f, other).request("transaction_settled", sale, now).Body)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := genuine
+		r.Body = body
+		if events, err := p.Open(r); err == nil && events[0] != want[0] {
+			t.Errorf("believed: %+v", events)
 		}
 	})
 }

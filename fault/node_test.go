@@ -35,6 +35,7 @@ type settings struct {
 	bus     string // empty: none
 	drain   time.Duration
 	trusted []string // proxies
+	more    string   // of the configuration, as YAML
 	env     []string
 }
 
@@ -80,6 +81,7 @@ auth:
 sources:
   shop: {provider: standard, secrets: [%q]}
 `, public, admin, n.ledger, s.drain, strings.Join(s.trusted, ", "), tokenSecret, apiKey, webhookSecret())
+	yaml += s.more
 	if s.bus != "" {
 		yaml += fmt.Sprintf("bus: %q\ncluster_secret: %q\n", s.bus, clusterSecret)
 	}

@@ -66,7 +66,7 @@ func newNode(t testing.TB, name string, s settings, log *record) *node {
 		n.ledger = "sqlite:" + filepath.Join(dir, "paybell.db")
 	}
 	if s.drain == 0 {
-		s.drain = 2 * time.Second
+		s.drain = 500 * time.Millisecond
 	}
 	yaml := fmt.Sprintf(`
 listen: %s

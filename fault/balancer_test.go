@@ -21,12 +21,12 @@ import (
 )
 
 // Balancers are started with the files that operators are given.
-var balancers = map[string]func(testing.TB, [2]string) *rig.Proxy{
-	"nginx": func(t testing.TB, nodes [2]string) *rig.Proxy {
-		return rig.StartNginx(t, "../deploy/nginx.conf", nodes)
+var balancers = map[string]func(testing.TB, ...string) *rig.Proxy{
+	"nginx": func(t testing.TB, nodes ...string) *rig.Proxy {
+		return rig.StartNginx(t, "../deploy/nginx.conf", nodes...)
 	},
-	"haproxy": func(t testing.TB, nodes [2]string) *rig.Proxy {
-		return rig.StartHAProxy(t, "../deploy/haproxy.cfg", nodes)
+	"haproxy": func(t testing.TB, nodes ...string) *rig.Proxy {
+		return rig.StartHAProxy(t, "../deploy/haproxy.cfg", nodes...)
 	},
 }
 
@@ -43,13 +43,13 @@ func newFront(t *testing.T, balancer string, more string) *front {
 	t.Helper()
 	log := newRecords(t, t.TempDir())
 	f := &front{t: t}
-	var addresses [2]string
+	var addresses []string
 	for i := range f.nodes {
 		f.nodes[i] = newNode(t, fmt.Sprintf("n%d", i+1), settings{drain: time.Second, trusted: []string{"127.0.0.1"}, more: more}, log.nodes)
 		f.nodes[i].start(t)
-		addresses[i] = strings.TrimPrefix(f.nodes[i].public, "http://")
+		addresses = append(addresses, strings.TrimPrefix(f.nodes[i].public, "http://"))
 	}
-	f.Proxy = balancers[balancer](t, addresses)
+	f.Proxy = balancers[balancer](t, addresses...)
 	return f
 }
 
@@ -100,8 +100,12 @@ func (f *front) get(client *http.Client, path string, orders []string, header ..
 
 // forBoth runs a test with each balancer.
 func forBoth(t *testing.T, more string, test func(*testing.T, *front)) {
+	share(t)
 	for name := range balancers {
-		t.Run(name, func(t *testing.T) { test(t, newFront(t, name, more)) })
+		t.Run(name, func(t *testing.T) {
+			share(t)
+			test(t, newFront(t, name, more))
+		})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,18 +30,26 @@ type bed struct {
 	started  time.Time
 }
 
-// newBed starts a number of nodes over one ledger.
-func newBed(t *testing.T, scenario string, number int, s settings) *bed {
+// newBed starts a number of nodes over one ledger. Each may have settings that
+// differ.
+func newBed(t *testing.T, scenario string, number int, s settings, differ ...func(i int, s *settings)) *bed {
 	t.Helper()
 	b := &bed{t: t, scenario: scenario, seed: newSeed(t), started: time.Now()}
 	b.log = newRecords(t, t.ArtifactDir())
 	for i := range number {
-		b.nodes = append(b.nodes, newNode(t, fmt.Sprintf("n%d", i+1), s, b.log.nodes))
+		own := s
+		for _, f := range differ {
+			f(i, &own)
+		}
+		b.nodes = append(b.nodes, newNode(t, fmt.Sprintf("n%d", i+1), own, b.log.nodes))
 	}
 	for _, n := range b.nodes {
 		n.start(t)
 	}
-	b.reader = openReader(t, b.nodes[0].ledger, b.log)
+	if s.ledger == "" {
+		s.ledger = b.nodes[0].ledger
+	}
+	b.reader = openReader(t, s.ledger, b.log)
 	b.plan = checker.Plan{
 		Scenario: scenario, Seed: b.seed, Epoch: b.reader.epoch, Terms: map[string]checker.Terms{},
 		Canaries: []string{webhookKey, webhookSecret(), tokenSecret, apiKey, clusterSecret},
@@ -66,7 +75,11 @@ type load struct {
 	rate     int // webhooks a second
 	crowd    int
 	fair     bool
-	breaks   func(ctx context.Context) // until ctx ends, which is when all webhooks were accepted
+	// breaks breaks things until ctx ends, which is when all webhooks were accepted.
+	// When it returns before, nothing is sent any more.
+	breaks func(ctx context.Context)
+	leave  func()   // ends what stands between clients and nodes, once the clients have gone
+	notice []string // the invariants of which at least one must be found broken: the nodes are weakened
 }
 
 // An outcome is what became of a load.
@@ -110,12 +123,13 @@ func (b *bed) run(l load) outcome {
 	o.crowd.await(b.t, l.crowd)
 
 	sending, sent := context.WithCancel(ctx)
+	enough := make(chan struct{})
 	var breaking sync.WaitGroup
 	if l.breaks != nil {
-		breaking.Go(func() { l.breaks(sending) })
+		breaking.Go(func() { l.breaks(sending); close(enough) })
 	}
 	go b.progress(sending, &o)
-	o.sender.tell(ctx, s.events, l.rate)
+	events := o.sender.tell(ctx, s.events, l.rate, enough)
 	sent()
 	breaking.Wait()
 	b.plan.QuietAt = now()
@@ -128,9 +142,12 @@ func (b *bed) run(l load) outcome {
 	reading.Wait()
 	b.dump(ctx)
 	b.plan.Replayed = b.reader.readings
-	b.replay(ctx, o.sender, s.events)
+	b.replay(ctx, o.sender, events)
 	b.dump(ctx)
 	o.sender.client.CloseIdleConnections()
+	if l.leave != nil {
+		l.leave()
+	}
 	for _, n := range b.nodes {
 		was := idle[n]
 		n.measure(b.t, checker.After, func(is map[string]float64) bool {
@@ -142,7 +159,7 @@ func (b *bed) run(l load) outcome {
 			b.t.Errorf("%s did not end well: %v", n.name, err)
 		}
 	}
-	b.check(&o)
+	b.check(&o, l.notice)
 	return o
 }
 
@@ -252,8 +269,9 @@ func (b *bed) replay(ctx context.Context, s *sender, events []told) {
 	group.Wait()
 }
 
-// check has the checker read the logs, and adds a line to the table.
-func (b *bed) check(o *outcome) {
+// check has the checker read the logs, and adds a line to the table. Of nodes that
+// were weakened it wants to see that somebody noticed.
+func (b *bed) check(o *outcome, notice []string) {
 	b.t.Helper()
 	b.log.close(b.t, b.plan)
 	run, err := checker.Read(b.log.dir)
@@ -261,6 +279,22 @@ func (b *bed) check(o *outcome) {
 		b.t.Fatal(err)
 	}
 	o.run, o.figures, o.broken = run, run.Figures(), run.Check()
+	if o.figures.Acked == 0 || o.figures.States == 0 {
+		b.t.Errorf("%d webhooks and %d states: nothing was tested", o.figures.Acked, o.figures.States)
+	}
+	figures, _ := json.Marshal(o.figures)
+	b.t.Logf("%s: %s", b.scenario, figures)
+	if len(notice) > 0 {
+		found := map[string]int{}
+		for _, v := range o.broken {
+			found[v.Invariant]++
+		}
+		b.t.Logf("noticed: %v", found)
+		if !slices.ContainsFunc(notice, func(name string) bool { return found[name] > 0 }) {
+			b.t.Errorf("nobody noticed what was weakened: want one of %v, found %v", notice, found)
+		}
+		return
+	}
 	for i, v := range o.broken {
 		if i == 20 {
 			b.t.Errorf("… and %d more", len(o.broken)-i)
@@ -268,10 +302,5 @@ func (b *bed) check(o *outcome) {
 		}
 		b.t.Error(v)
 	}
-	if o.figures.Acked == 0 || o.figures.States == 0 {
-		b.t.Errorf("%d webhooks and %d states: nothing was tested", o.figures.Acked, o.figures.States)
-	}
-	figures, _ := json.Marshal(o.figures)
-	b.t.Logf("%s: %s", b.scenario, figures)
 	addLine(line{b.scenario, b.seed, o.figures, len(o.broken)})
 }

@@ -37,11 +37,11 @@ type reader struct {
 // once a gateway has started.
 func openReader(t testing.TB, ledger string, log *records) *reader {
 	t.Helper()
-	path, ok := strings.CutPrefix(ledger, "sqlite:")
-	if !ok {
-		t.Fatalf("cannot read %s", ledger)
+	driver, source := "pgx", ledger
+	if path, ok := strings.CutPrefix(ledger, "sqlite:"); ok {
+		driver, source = "sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(5000)"
 	}
-	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(5000)")
+	db, err := sql.Open(driver, source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,12 +71,11 @@ func (r *reader) read(ctx context.Context) error {
 }
 
 func (r *reader) changes(ctx context.Context) ([]checker.Row, error) {
-	list, args := make([]string, shards), make([]any, shards)
-	for shard := range shards {
-		list[shard] = fmt.Sprintf("(shard = %d AND seq > ?)", shard)
-		args[shard] = r.seen[shard]
+	var list [shards]string
+	for shard := range list { // both engines have their own way to pass parameters
+		list[shard] = fmt.Sprintf("(shard = %d AND seq > %d)", shard, r.seen[shard])
 	}
-	found, err := r.db.QueryContext(ctx, "SELECT shard, seq, state FROM changes WHERE "+strings.Join(list, " OR ")+" ORDER BY shard, seq", args...)
+	found, err := r.db.QueryContext(ctx, "SELECT shard, seq, state FROM changes WHERE "+strings.Join(list[:], " OR ")+" ORDER BY shard, seq")
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@
 package fault_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -26,40 +27,97 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
 	printTable()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
+	os.RemoveAll(builds.dir)
 	os.Exit(code)
 }
 
-// built is the program, which all scenarios share.
-var built struct {
-	once      sync.Once
-	dir, path string
-	err       error
+// A weakness is a change of the gateway's source that a scenario must notice.
+type weakness struct {
+	file     string // from the repository's folder
+	old, new string // texts
 }
 
-// program builds paybell once and returns its path.
-func program(t testing.TB) string {
+// builds are the programs that were built, by their weaknesses.
+var builds struct {
+	sync.Mutex
+	dir   string
+	paths map[string]string
+}
+
+// program builds paybell, as it is or with weaknesses, and returns its path. What
+// was built is shared.
+func program(t testing.TB, weak ...weakness) string {
 	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "fault"); built.err != nil {
-			return
-		}
-		built.path = filepath.Join(built.dir, "paybell")
-		args := []string{"build", "-o", built.path}
-		if *racing {
-			args = append(args, "-race")
-		}
-		out, err := exec.Command("go", append(args, "github.com/paybell/paybell/cmd/paybell")...).CombinedOutput()
+	builds.Lock()
+	defer builds.Unlock()
+	if builds.dir == "" {
+		dir, err := os.MkdirTemp("", "fault")
 		if err != nil {
-			built.err = fmt.Errorf("%w\n%s", err, out)
+			t.Fatal(err)
 		}
-	})
-	if built.err != nil {
-		t.Fatalf("build paybell: %v", built.err)
+		builds.dir, builds.paths = dir, map[string]string{}
 	}
-	return built.path
+	key := fmt.Sprint(weak)
+	if path, ok := builds.paths[key]; ok {
+		return path
+	}
+	path := filepath.Join(builds.dir, fmt.Sprintf("paybell-%d", len(builds.paths)))
+	args := []string{"build", "-o", path}
+	if *racing {
+		args = append(args, "-race")
+	}
+	if len(weak) > 0 {
+		args = append(args, "-overlay", overlay(t, path, weak))
+	}
+	out, err := exec.Command("go", append(args, "github.com/paybell/paybell/cmd/paybell")...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("build paybell: %v\n%s", err, out)
+	}
+	builds.paths[key] = path
+	return path
+}
+
+// overlay writes the weakened files beside a program, and returns the file that
+// tells the go command of them.
+func overlay(t testing.TB, beside string, weak []weakness) string {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := map[string]string{}
+	for i, w := range weak {
+		original := filepath.Join(root, w.file)
+		if replace[original] == "" {
+			replace[original] = fmt.Sprintf("%s-%d.go", beside, i)
+			content, err := os.ReadFile(original)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(replace[original], content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		content, err := os.ReadFile(replace[original])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Count(string(content), w.old) != 1 {
+			t.Fatalf("%s has no single %q to weaken", w.file, w.old)
+		}
+		weakened := strings.Replace(string(content), w.old, w.new, 1)
+		if err := os.WriteFile(replace[original], []byte(weakened), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(beside+".json", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return beside + ".json"
 }
 
 // newSeed is the seed that was asked for, or a new one. It is printed, so that a
@@ -113,4 +171,12 @@ func either[T any](inLong, inShort T) T {
 		return inLong
 	}
 	return inShort
+}
+
+// share runs a test beside others where times are not held to. They mostly wait.
+func share(t *testing.T) {
+	t.Helper()
+	if !*long {
+		t.Parallel()
+	}
 }

@@ -37,6 +37,7 @@ type settings struct {
 	trusted []string // proxies
 	more    string   // of the configuration, as YAML
 	env     []string
+	weak    []weakness // of the program
 }
 
 // A node is one gateway in a process of its own, which may be ended and started
@@ -47,6 +48,7 @@ type node struct {
 	config        string // path
 	ledger        string
 	env           []string
+	weak          []weakness
 	record        *record
 
 	mu      sync.Mutex
@@ -60,7 +62,7 @@ func newNode(t testing.TB, name string, s settings, log *record) *node {
 	public, admin := rig.Address(rig.FreePort(t)), rig.Address(rig.FreePort(t))
 	n := &node{
 		name: name, public: "http://" + public, admin: "http://" + admin, config: filepath.Join(dir, "paybell.yaml"),
-		ledger: s.ledger, env: s.env, record: log,
+		ledger: s.ledger, env: s.env, weak: s.weak, record: log,
 	}
 	if n.ledger == "" {
 		n.ledger = "sqlite:" + filepath.Join(dir, "paybell.db")
@@ -94,7 +96,7 @@ sources:
 // start starts the node and waits until it is ready.
 func (n *node) start(t testing.TB) {
 	t.Helper()
-	p := rig.Start(t, rig.Command{Name: program(t), Args: []string{"serve", "--config", n.config}, Env: n.env})
+	p := rig.Start(t, rig.Command{Name: program(t, n.weak...), Args: []string{"serve", "--config", n.config}, Env: n.env})
 	n.mu.Lock()
 	n.process = p
 	n.mu.Unlock()

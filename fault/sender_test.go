@@ -49,20 +49,27 @@ func newSender(targets []target, log *record) *sender {
 	}}
 }
 
-// tell sends the events of a story at a rate per second, and returns once every
-// one has been accepted, or ctx has ended.
-func (s *sender) tell(ctx context.Context, events []told, rate int) {
+// tell sends the events of a story at a rate per second, all or until enough is
+// closed, and returns those that it sent, once every one has been accepted or ctx
+// has ended.
+func (s *sender) tell(ctx context.Context, events []told, rate int, enough <-chan struct{}) []told {
 	begin := time.Now()
-	for i, e := range events {
-		due := begin.Add(time.Duration(i) * time.Second / time.Duration(rate))
+	sent := 0
+	for open := true; open && sent < len(events); {
+		due := begin.Add(time.Duration(sent) * time.Second / time.Duration(rate))
 		select {
 		case <-time.After(time.Until(due)):
+			e := events[sent]
+			s.open.Go(func() { s.deliver(ctx, e) })
+			sent++
+		case <-enough:
+			open = false
 		case <-ctx.Done():
-			return
+			open = false
 		}
-		s.open.Go(func() { s.deliver(ctx, e) })
 	}
 	s.open.Wait()
+	return events[:sent]
 }
 
 func (s *sender) deliver(ctx context.Context, e told) {

@@ -22,17 +22,16 @@ type Proxy struct {
 // Address is where the proxy listens.
 func (p *Proxy) Address() string { return Address(p.Port) }
 
-// StartNginx starts nginx with a configuration of deploy/, before two nodes at
-// host:port. It replaces the texts that the file says, and nothing else.
-func StartNginx(t testing.TB, conf string, nodes [2]string) *Proxy {
+// StartNginx starts nginx with a configuration of deploy/, before two or more
+// nodes at host:port. It replaces the texts that the file says, repeats the lines
+// of the second node for each further one, and does nothing else to it.
+func StartNginx(t testing.TB, conf string, nodes ...string) *Proxy {
 	t.Helper()
 	p := &Proxy{Port: FreePort(t)}
 	dir := Folder(t)
-	path := fill(t, conf, filepath.Join(dir, "nginx.conf"), map[string]string{
-		"listen 8000":    "listen " + p.Address(),
-		"paybell-1:8080": nodes[0],
-		"paybell-2:8080": nodes[1],
-		"/tmp/nginx":     filepath.Join(dir, "nginx"),
+	path := fill(t, conf, filepath.Join(dir, "nginx.conf"), nodes, map[string]string{
+		"listen 8000": "listen " + p.Address(),
+		"/tmp/nginx":  filepath.Join(dir, "nginx"),
 	})
 	// One process: workers would outlive a master that is killed.
 	p.start(t, Command{Name: nginx(), Args: []string{"-p", dir, "-e", "stderr", "-c", path, "-g", "daemon off; master_process off;"}})
@@ -41,14 +40,12 @@ func StartNginx(t testing.TB, conf string, nodes [2]string) *Proxy {
 
 // StartHAProxy starts HAProxy with a configuration of deploy/, as [StartNginx]
 // does.
-func StartHAProxy(t testing.TB, conf string, nodes [2]string) *Proxy {
+func StartHAProxy(t testing.TB, conf string, nodes ...string) *Proxy {
 	t.Helper()
 	dir := Folder(t)
 	p := &Proxy{Port: FreePort(t), Socket: filepath.Join(dir, "haproxy.sock")}
-	path := fill(t, conf, filepath.Join(dir, "haproxy.cfg"), map[string]string{
+	path := fill(t, conf, filepath.Join(dir, "haproxy.cfg"), nodes, map[string]string{
 		"bind :8000":        "bind " + p.Address(),
-		"paybell-1:8080":    nodes[0],
-		"paybell-2:8080":    nodes[1],
 		"/tmp/haproxy.sock": p.Socket,
 	})
 	p.start(t, Command{Name: "haproxy", Args: []string{"-db", "-f", path}})
@@ -78,16 +75,23 @@ func nginx() string {
 
 // fill writes a configuration with texts of it replaced, and returns where. The
 // test fails when one of the texts is not there, or only in a comment.
-func fill(t testing.TB, from, to string, texts map[string]string) string {
+func fill(t testing.TB, from, to string, nodes []string, texts map[string]string) string {
 	t.Helper()
 	content, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i, node := range nodes {
+		texts[fmt.Sprintf("paybell-%d:8080", i+1)] = node
+	}
 	var kept strings.Builder
 	for line := range strings.Lines(string(content)) {
-		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
-			kept.WriteString(line)
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		kept.WriteString(line)
+		for i := 3; i <= len(nodes) && strings.Contains(line, "paybell-2:8080"); i++ {
+			kept.WriteString(strings.ReplaceAll(line, "paybell-2", fmt.Sprintf("paybell-%d", i)))
 		}
 	}
 	filled := kept.String()
@@ -98,7 +102,7 @@ func fill(t testing.TB, from, to string, texts map[string]string) string {
 		filled = strings.ReplaceAll(filled, text, value)
 	}
 	if err := os.WriteFile(to, []byte(filled), 0o600); err != nil {
-		t.Fatal(fmt.Errorf("write a proxy's configuration: %w", err))
+		t.Fatal(err)
 	}
 	return to
 }

@@ -16,6 +16,7 @@ func TestAGoodRunPasses(t *testing.T) {
 	want := Figures{
 		Acked: 6, Attempts: 9, States: 6, Effects: 3,
 		Stale: 996 * Millisecond, CalmP99: 6 * Millisecond, P99: 996 * Millisecond,
+		AnswerCalm: 5 * Millisecond, AnswerBroken: 5 * Millisecond,
 	}
 	if got := run.Figures(); got != want {
 		t.Errorf("figures: got %+v, want %+v", got, want)

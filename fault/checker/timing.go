@@ -161,6 +161,10 @@ type Figures struct {
 	CalmP99  Time // of those that took place while nothing was broken
 	P99      Time // of all
 	Effects  int  // of faults
+
+	// How long the slowest of 100 accepted webhooks took to be answered.
+	AnswerCalm   Time // while nothing was broken
+	AnswerBroken Time // while something was
 }
 
 // Figures returns a run's figures.
@@ -168,11 +172,19 @@ func (r *Run) Figures() Figures {
 	f := gather(r)
 	var out Figures
 	acked := map[string]bool{}
+	var answers [2][]Time
 	for _, a := range r.Webhooks {
 		if a.Forged || a.Replay {
 			continue
 		}
 		out.Attempts++
+		if a.Accepted() {
+			when := 0
+			if f.class(a.Sent, a.Answered) != calm {
+				when = 1
+			}
+			answers[when] = append(answers[when], a.Answered-a.Sent)
+		}
 		if a.Accepted() && !acked[a.ID] {
 			acked[a.ID] = true
 			out.Acked++
@@ -181,6 +193,7 @@ func (r *Run) Figures() Figures {
 			}
 		}
 	}
+	out.AnswerCalm, out.AnswerBroken = percentile(answers[0], 99), percentile(answers[1], 99)
 	out.Repeated = len(r.Inbox) - len(f.stored)
 	for _, fault := range r.Faults {
 		out.Effects += fault.Effects

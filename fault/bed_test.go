@@ -151,14 +151,18 @@ func (b *bed) run(l load) outcome {
 	for _, n := range b.nodes {
 		was := idle[n]
 		n.measure(b.t, checker.After, func(is map[string]float64) bool {
-			return is["go_goroutines"] <= was["go_goroutines"]+8 && is["process_open_fds"] <= was["process_open_fds"]+8
+			return is["paybell_connections"] == 0 && is["go_goroutines"] <= was["go_goroutines"]+10 && is["process_open_fds"] <= was["process_open_fds"]+20
 		})
 	}
+	var stopping sync.WaitGroup
 	for _, n := range b.nodes {
-		if err := n.stop(); err != nil {
-			b.t.Errorf("%s did not end well: %v", n.name, err)
-		}
+		stopping.Go(func() {
+			if err := n.stop(); err != nil {
+				b.t.Errorf("%s did not end well: %v", n.name, err)
+			}
+		})
 	}
+	stopping.Wait()
 	b.check(&o, l.notice)
 	return o
 }

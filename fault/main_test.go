@@ -180,3 +180,11 @@ func share(t *testing.T) {
 		t.Parallel()
 	}
 }
+
+// onlyLong skips what takes minutes, or what another scenario shows as well.
+func onlyLong(t *testing.T) {
+	t.Helper()
+	if !*long {
+		t.Skip("in make fault only")
+	}
+}

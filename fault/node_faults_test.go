@@ -12,13 +12,13 @@ import (
 )
 
 func TestFaultNothing(t *testing.T) {
-	share(t)
+	onlyLong(t)
 	b := newBed(t, "nothing is broken", 1, settings{})
 	b.run(load{orders: either(1500, 100), rate: 200, crowd: either(3000, 150)})
 }
 
 func TestFaultNodeKilled(t *testing.T) {
-	share(t)
+	onlyLong(t)
 	b := newBed(t, "node killed", 1, settings{})
 	b.run(load{
 		orders: either(1500, 150), rate: 200, crowd: either(1000, 150),

@@ -151,13 +151,6 @@ func (n *node) take() *rig.Process {
 	return p
 }
 
-// running returns the node's process, or nil.
-func (n *node) running() *rig.Process {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.process
-}
-
 // note writes down what the process printed.
 func (n *node) note(p *rig.Process) {
 	for text := range strings.Lines(p.Log()) {

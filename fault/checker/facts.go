@@ -11,6 +11,7 @@ type facts struct {
 	*Run
 
 	stored map[string]Mark  // event ids in the ledger, where first
+	kept   map[string]bool  // … before all were sent again
 	events map[string]Event // by id, as they were sent
 
 	rows      map[string][]Row // an order's changes in the last epoch, by version
@@ -52,12 +53,15 @@ func (c *connection) last(id string) *Receipt {
 
 func gather(r *Run) *facts {
 	f := &facts{
-		Run: r, stored: map[string]Mark{}, events: map[string]Event{},
+		Run: r, stored: map[string]Mark{}, kept: map[string]bool{}, events: map[string]Event{},
 		rows: map[string][]Row{}, at: map[place]Row{}, epochs: map[string]bool{r.Plan.Epoch: true},
 	}
 	for _, s := range r.Inbox {
 		if _, ok := f.stored[s.ID]; !ok {
 			f.stored[s.ID] = s.Mark
+		}
+		if r.Plan.Replayed == 0 || s.Reading <= r.Plan.Replayed {
+			f.kept[s.ID] = true
 		}
 	}
 	for _, a := range r.Webhooks {

@@ -188,7 +188,7 @@ func (r *Run) Figures() Figures {
 		if a.Accepted() && !acked[a.ID] {
 			acked[a.ID] = true
 			out.Acked++
-			if _, ok := f.stored[a.ID]; !ok {
+			if !f.kept[a.ID] {
 				out.Lost++
 			}
 		}

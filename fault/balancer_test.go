@@ -75,13 +75,15 @@ func from(t *testing.T, address string) *http.Client {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	transport := &http.Transport{DialContext: dialer.DialContext}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
 // get asks for something with a token, and header lines as name, value.
 func (f *front) get(client *http.Client, path string, orders []string, header ...string) *http.Response {
 	f.t.Helper()
-	request, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, f.url()+path, nil)
+	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+	f.t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url()+path, nil)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -4,6 +4,8 @@
 FUZZTIME    ?= 3000x
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCH       ?= --runs 3 --duration 10s --rate 500,1000,2000,4000 --only idle,latency,saturation,burst,night-peak,slow,drain,descriptors,churn
+FAULT       ?=
+SEED        ?= 0
 COVERED     := ./order/...,./webhook/...,./auth/...,./bus/...,./hub/...
 
 .PHONY: help
@@ -48,6 +50,10 @@ test-browser: ## every button of the demo page, in Chromium
 .PHONY: fuzz
 fuzz: ## fuzz everything that strangers send, each for FUZZTIME (3000x, 10m …)
 	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: fault
+fault: setup ## break what there is around real gateways, at full length; FAULT=Redis picks, SEED=7 repeats
+	go test -v -count=1 -timeout 4h -run 'TestFault.*$(FAULT)' ./fault -fault.long -fault.seed=$(SEED)
 
 .PHONY: bench
 bench: ## measure a gateway, its parts and its peers for 25 minutes, and write docs/performance.md

@@ -8,6 +8,7 @@ package rig
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -143,17 +144,28 @@ func (p *Process) Until(t testing.TB, ready func() error) {
 	}
 }
 
-// FreePort returns a TCP port of the loopback interface on which nobody listens.
-// Another may take it before it is used, which a caller sees as a server that
+// given are the ports that FreePort has returned.
+var given sync.Map
+
+// FreePort returns a TCP port of the loopback interface on which nobody listens,
+// and never the same twice. It is below those that the kernel takes for outgoing
+// connections, so that a server which is restarted finds its port free. Another
+// process may take it before it is used, which a caller sees as a server that
 // does not come up.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 12_000 + rand.IntN(20_000)
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
+		if l, err := net.Listen("tcp", Address(port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port of the loopback interface is free")
+	return 0
 }
 
 // Address is a port of the loopback interface as host:port.

@@ -3,6 +3,7 @@ package sdks_test
 import (
 	"bytes"
 	"encoding/base64"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,28 +23,32 @@ type disagreement struct {
 }
 
 const (
-	stripeNode   = "stripe"
-	stripeGo     = "github.com/stripe/stripe-go/v85"
-	standardNode = "standardwebhooks"
-	standardGo   = "github.com/standard-webhooks/standard-webhooks/libraries"
-	svixNode     = "svix"
-	svixGo       = "github.com/svix/svix-webhooks"
-	hookdeckNode = "@hookdeck/sdk"
-	adyenNode    = "@adyen/api-library"
-	squareNode   = "square"
-	razorpayNode = "razorpay"
-	razorpayGo   = "github.com/razorpay/razorpay-go"
-	paddleNode   = "@paddle/paddle-node-sdk"
-	paddleGo     = "github.com/PaddleHQ/paddle-go-sdk/v4"
-	shopifyNode  = "@shopify/shopify-api"
-	gocardlessNd = "gocardless-nodejs"
-	coinbaseNode = "coinbase-commerce-node"
+	stripeNode      = "stripe"
+	stripeGo        = "github.com/stripe/stripe-go/v85"
+	standardNode    = "standardwebhooks"
+	standardGo      = "github.com/standard-webhooks/standard-webhooks/libraries"
+	svixNode        = "svix"
+	svixGo          = "github.com/svix/svix-webhooks"
+	hookdeckNode    = "@hookdeck/sdk"
+	adyenNode       = "@adyen/api-library"
+	squareNode      = "square"
+	razorpayNode    = "razorpay"
+	razorpayGo      = "github.com/razorpay/razorpay-go"
+	paddleNode      = "@paddle/paddle-node-sdk"
+	paddleGo        = "github.com/PaddleHQ/paddle-go-sdk/v4"
+	shopifyNode     = "@shopify/shopify-api"
+	gocardlessNode  = "gocardless-nodejs"
+	coinbaseNode    = "coinbase-commerce-node"
+	mercadopagoNode = "mercadopago"
+	braintreeNode   = "braintree"
+	wechatpayNode   = "wechatpay-axios-plugin"
+	alipayNode      = "alipay-sdk"
 )
 
 var (
 	standards = []string{standardNode, standardGo, svixNode, svixGo}
 	asTexts   = []string{ // that read the body as text before they check it
-		stripeNode, standardNode, svixNode, hookdeckNode, squareNode, razorpayNode, paddleNode, shopifyNode, coinbaseNode,
+		stripeNode, standardNode, svixNode, hookdeckNode, squareNode, razorpayNode, paddleNode, shopifyNode, coinbaseNode, wechatpayNode,
 	}
 )
 
@@ -57,9 +62,23 @@ func sameSignature(a adapter, from, to message) bool {
 	return !a.base64 && before != now && strings.EqualFold(before, now)
 }
 
+func fieldIsNoUTF8(_ adapter, _, to message) bool {
+	text, err := url.QueryUnescape(string(to.body))
+	return err == nil && !utf8.ValidString(text)
+}
+
+func formIsIllFormed(_ adapter, _, to message) bool {
+	for pair := range strings.SplitSeq(string(to.body), "&") {
+		if _, err := url.QueryUnescape(pair); err != nil || pair == "" || pair[0] == '=' {
+			return true
+		}
+	}
+	return false
+}
+
 func bodyIsNoUTF8(_ adapter, _, to message) bool { return !utf8.Valid(to.body) }
 
-var disagreements = slices.Concat(aboutBodies, aboutSignatures, aboutHeaders, aboutLists, aboutTimes, aboutSecrets)
+var disagreements = slices.Concat(aboutBodies, aboutSignatures, aboutHeaders, aboutLists, aboutTimes, aboutSecrets, aboutForms, aboutMercadoPago, aboutWeChatPay)
 
 var aboutBodies = []*disagreement{
 	{sdks: asTexts, when: bodiesReadTheSame,
@@ -77,11 +96,11 @@ var aboutBodies = []*disagreement{
 }
 
 var aboutSignatures = []*disagreement{
-	{sdks: []string{stripeNode, razorpayNode, razorpayGo, paddleNode, paddleGo, coinbaseNode}, when: sameSignature, ours: true,
+	{sdks: []string{stripeNode, razorpayNode, razorpayGo, paddleNode, paddleGo, coinbaseNode, mercadopagoNode, braintreeNode}, when: sameSignature, ours: true,
 		reason: "the SDK compares texts, and wants hex in small letters; Paybell compares the bytes that it stands for"},
-	{sdks: []string{gocardlessNd}, when: nodeReadsTheSame(hexAsNodeReadsIt),
+	{sdks: []string{gocardlessNode}, when: nodeReadsTheSame(hexAsNodeReadsIt),
 		reason: "Node reads hex up to the first character that is none, and drops an odd digit; Paybell takes nothing but the signature"},
-	{sdks: []string{adyenNode}, when: nodeReadsTheSame(base64AsNodeReadsIt),
+	{sdks: []string{adyenNode, wechatpayNode, alipayNode}, when: nodeReadsTheSame(base64AsNodeReadsIt),
 		reason: "Node reads base64 in either alphabet, without padding, past stray characters and up to the first padding; Paybell takes the one way to write it"},
 }
 
@@ -195,11 +214,56 @@ var aboutTimes = []*disagreement{
 }
 
 var aboutSecrets = []*disagreement{
-	{sdks: []string{stripeGo, standardGo, svixGo, razorpayNode, razorpayGo, paddleNode, paddleGo, gocardlessNd, coinbaseNode},
+	{sdks: []string{stripeGo, standardGo, svixGo, razorpayNode, razorpayGo, paddleNode, paddleGo, gocardlessNode, coinbaseNode, mercadopagoNode},
 		kinds:  []string{"secret: empty, and signed so"},
 		reason: "the SDK takes an empty secret, with which anybody can sign; Paybell does not start with one"},
 	{sdks: slices.Concat(standards, []string{adyenNode}), kinds: []string{"secret: white space after it"},
 		reason: "the SDK reads base64 or hex past white space; Paybell does not start with such a secret, since elsewhere it would count"},
+}
+
+var aboutForms = []*disagreement{
+	{sdks: []string{braintreeNode}, kinds: []string{"body: NUL after it"},
+		reason: "the SDK compares a character that is missing as NUL, and takes a signature with any number of them after it"},
+	{sdks: []string{alipayNode}, when: fieldIsNoUTF8, ours: true,
+		reason: "the sender signed bytes that are no UTF-8, and the SDK checks U+FFFD in their place; Paybell checks the bytes"},
+	{sdks: []string{braintreeNode, alipayNode}, when: formIsIllFormed,
+		reason: "Node skips an empty pair, and reads a percent sign that escapes nothing as itself; Paybell reads no form that is ill formed"},
+	{sdks: []string{alipayNode}, kinds: []string{"form: a field less", "form: another algorithm"},
+		reason: "without a sign_type the SDK takes RSA2 for granted; Paybell wants it said"},
+}
+
+var aboutMercadoPago = []*disagreement{
+	{sdks: []string{mercadopagoNode}, kinds: []string{"address: its query repeated"},
+		reason: "the SDK takes the first of several data.id; Paybell refuses two, of which somebody else may have believed the other"},
+	{sdks: []string{mercadopagoNode},
+		kinds: []string{
+			"header: twice the same", "header: twice, the genuine last", "header: twice the same with a comma", "header: two values with a comma, the genuine last",
+			"list: a wrong signature before it", "list: fifteen wrong signatures before it", "list: forty wrong signatures before it",
+		},
+		reason: "the SDK takes the last of several ts and v1; Paybell refuses two"},
+	{sdks: []string{mercadopagoNode}, kinds: []string{"list: an unknown scheme for it", "header: of the other case"},
+		reason: "the SDK reads the names TS and V1 too"},
+	{sdks: []string{mercadopagoNode}, kinds: []string{"signature: white space before it"},
+		reason: "the SDK drops white space around a value; Paybell wants the header as its sender writes it"},
+	{sdks: []string{mercadopagoNode}, kinds: []string{"time: in milliseconds, signed anew", "time: beyond 64 bits, signed anew"},
+		reason: "the SDK takes a time of any length, of which nothing hangs here; Paybell takes 15 digits"},
+}
+
+var aboutWeChatPay = []*disagreement{
+	{sdks: []string{wechatpayNode}, kinds: []string{"body: one digit another, signed anew"},
+		reason: "the SDK decrypts in another step; Paybell finds a notification genuine once it can decrypt it"},
+	{sdks: []string{wechatpayNode}, kinds: []string{"header: of the other case"}, ours: true,
+		reason: "the SDK wants the name of the key, which nothing signs, in the case in which it is configured"},
+	{sdks: []string{wechatpayNode},
+		kinds: []string{
+			"time: in hex, signed anew", "time: no number, signed anew", "time: with a fraction, signed anew", "time: with a sign, signed anew",
+			"time: with an exponent, signed anew", "time: with white space within, signed anew", "time: with letters after it, signed anew",
+		},
+		reason: "the SDK reads the time as JavaScript reads numbers, and what is none is within any window, for whoever has the key; Paybell takes digits alone"},
+	{sdks: []string{wechatpayNode}, kinds: []string{"time: received a fraction of a second too late"},
+		reason: "the SDK looks at the whole seconds of its clock; Paybell rounds the difference"},
+	{sdks: []string{wechatpayNode}, ours: true, kinds: []string{"time: received a fraction of a second too early"},
+		reason: "the SDK looks at the whole seconds of its clock; Paybell rounds the difference"},
 }
 
 func (s sdk) find(kind string, from, to message, ours bool) *disagreement {

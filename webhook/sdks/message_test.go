@@ -3,6 +3,7 @@ package sdks_test
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -82,9 +83,12 @@ func (m *message) sendable() bool {
 type place struct {
 	header  string
 	pattern *regexp.Regexp
+	form    bool // it is escaped as in a form
 }
 
-func in(header, pattern string) place { return place{header, regexp.MustCompile(pattern)} }
+func in(header, pattern string) place { return place{header, regexp.MustCompile(pattern), false} }
+
+func inForm(pattern string) place { return place{"", regexp.MustCompile(pattern), true} }
 
 func (p place) within(m message) []byte {
 	if p.header == "" {
@@ -101,10 +105,15 @@ func (p place) get(m message) string {
 	if p.pattern == nil {
 		return ""
 	}
-	if found := p.pattern.FindSubmatch(p.within(m)); found != nil {
-		return string(found[1])
+	found := p.pattern.FindSubmatch(p.within(m))
+	if found == nil {
+		return ""
 	}
-	return ""
+	text := string(found[1])
+	if p.form {
+		text, _ = url.QueryUnescape(text)
+	}
+	return text
 }
 
 // set replaces the text.
@@ -113,6 +122,9 @@ func (p place) set(m *message, text string) {
 	at := p.pattern.FindSubmatchIndex(whole)
 	if at == nil {
 		return
+	}
+	if p.form {
+		text = url.QueryEscape(text)
 	}
 	changed := slices.Concat(whole[:at[2]], []byte(text), whole[at[3]:])
 	if p.header == "" {

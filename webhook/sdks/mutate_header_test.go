@@ -1,10 +1,11 @@
 package sdks_test
 
 import (
-	"crypto/md5"
-	"crypto/sha1"
+	"crypto"
+	_ "crypto/md5"
+	_ "crypto/sha1"
 	"crypto/sha256"
-	"crypto/sha512"
+	_ "crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -12,8 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/paybell/paybell/webhook"
 )
 
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -37,8 +36,7 @@ func byOther(name string, sum func(a adapter, m *message) []byte) mutation {
 		if a.text == nil {
 			return false
 		}
-		a.signature.set(m, a.encode(sum(a, m)))
-		return true
+		return a.set(m, sum(a, m))
 	}}
 }
 
@@ -78,11 +76,11 @@ var signatureMutations = []mutation{
 		return text + pick(r, "=", "==", "====")
 	}),
 	ofSignature("base64 with stray bits at its end", func(_ *rand.Rand, a adapter, text string) string {
-		last := len(text) - 2
-		if !a.base64 || last < 0 || text[last+1] != '=' {
+		last := strings.IndexByte(text, '=') - 1
+		if !a.base64 || last < 0 {
 			return text
 		}
-		return text[:last] + string(base64Alphabet[strings.IndexByte(base64Alphabet, text[last])|1]) + "="
+		return text[:last] + string(base64Alphabet[strings.IndexByte(base64Alphabet, text[last])|1]) + text[last+1:]
 	}),
 	ofSignature("cut short", func(r *rand.Rand, _ adapter, text string) string { return text[:len(text)-2-r.IntN(len(text)/2)] }),
 	ofSignature("cut by half a byte", func(_ *rand.Rand, a adapter, text string) string {
@@ -98,7 +96,7 @@ var signatureMutations = []mutation{
 	}),
 	ofSignature("twice", func(_ *rand.Rand, _ adapter, text string) string { return text + text }),
 	ofSignature("empty", func(*rand.Rand, adapter, string) string { return "" }),
-	ofSignature("zeros", func(_ *rand.Rand, a adapter, _ string) string { return a.encode(make([]byte, sha256.Size)) }),
+	ofSignature("zeros", func(_ *rand.Rand, a adapter, _ string) string { return a.encode(make([]byte, a.hash.Size())) }),
 	ofSignature("a null", func(r *rand.Rand, _ adapter, _ string) string {
 		return pick(r, "null", "undefined", "true", "[object Object]")
 	}),
@@ -123,16 +121,16 @@ var signatureMutations = []mutation{
 	ofSignature("base64 of the text", func(_ *rand.Rand, _ adapter, text string) string {
 		return base64.StdEncoding.EncodeToString([]byte(text))
 	}),
-	byOther("by SHA-1", func(a adapter, m *message) []byte { return webhook.HMAC(sha1.New, a.key(m.secret), a.text(*m)) }),
-	byOther("by SHA-512", func(a adapter, m *message) []byte { return webhook.HMAC(sha512.New, a.key(m.secret), a.text(*m)) }),
-	byOther("by MD5", func(a adapter, m *message) []byte { return webhook.HMAC(md5.New, a.key(m.secret), a.text(*m)) }),
-	byOther("by the empty key", func(a adapter, m *message) []byte { return webhook.HMAC(a.hash, nil, a.text(*m)) }),
-	byOther("by another key", func(a adapter, m *message) []byte { return webhook.HMAC(a.hash, a.key(a.other), a.text(*m)) }),
+	byOther("by SHA-1", func(a adapter, m *message) []byte { return a.sum(crypto.SHA1, m.secret, a.text(*m)) }),
+	byOther("by SHA-512", func(a adapter, m *message) []byte { return a.sum(crypto.SHA512, m.secret, a.text(*m)) }),
+	byOther("by MD5", func(a adapter, m *message) []byte { return a.sum(crypto.MD5, m.secret, a.text(*m)) }),
+	byOther("by the empty key", func(a adapter, m *message) []byte { return a.sum(a.hash, "", a.text(*m)) }),
+	byOther("by another key", func(a adapter, m *message) []byte { return a.sum(a.hash, a.other, a.text(*m)) }),
 	byOther("by no key at all", func(a adapter, m *message) []byte {
-		sum := sha256.Sum256(slices.Concat(a.key(m.secret), a.text(*m)))
+		sum := sha256.Sum256(slices.Concat([]byte(m.secret), a.text(*m)))
 		return sum[:]
 	}),
-	byOther("of the empty text", func(a adapter, m *message) []byte { return webhook.HMAC(a.hash, a.key(m.secret)) }),
+	byOther("of the empty text", func(a adapter, m *message) []byte { return a.sum(a.hash, m.secret, nil) }),
 }
 
 // ofHeader is a mutation of one of the headers that sign or are signed.
@@ -205,7 +203,7 @@ func ofList(name string, change func(r *rand.Rand, l list, value, entry string, 
 		}
 		at := m.index(a.headers[0])
 		wrong := func() string {
-			sum := make([]byte, sha256.Size)
+			sum := make([]byte, a.hash.Size())
 			for i := range sum {
 				sum[i] = byte(r.Uint32())
 			}
@@ -290,8 +288,7 @@ func aged(name string, millis []int, seconds ...int) mutation {
 		}
 		m.at = at(pick(r, seconds...), pick(r, millis...))
 		a.timestamp.set(m, strconv.FormatInt(now.Unix(), 10))
-		a.sign(m)
-		return true
+		return a.sign(m)
 	}}
 }
 

@@ -13,7 +13,7 @@ type mutation struct {
 	change func(r *rand.Rand, a adapter, m *message) bool
 }
 
-var mutations = slices.Concat(bodyMutations, signatureMutations, headerMutations, listMutations, timeMutations, secretMutations)
+var mutations = slices.Concat(bodyMutations, signatureMutations, headerMutations, listMutations, timeMutations, secretMutations, addressMutations, formMutations)
 
 // mutate returns count mutated messages and the names of how each was, drawn
 // from the genuine ones. Each mutation has its turn as often as the others.
@@ -43,8 +43,7 @@ func anew(change func(r *rand.Rand, a adapter, m *message) bool) func(*rand.Rand
 		if a.text == nil || !change(r, a, m) {
 			return false
 		}
-		a.sign(m)
-		return true
+		return a.sign(m)
 	}
 }
 
@@ -57,36 +56,24 @@ var secretMutations = []mutation{
 	{"secret: another", func(_ *rand.Rand, a adapter, m *message) bool { m.secret = a.other; return true }},
 	{"secret: empty", func(_ *rand.Rand, _ adapter, m *message) bool { m.secret = ""; return true }},
 	{"secret: empty, and signed so", anew(func(_ *rand.Rand, _ adapter, m *message) bool { m.secret = ""; return true })},
-	{"secret: one character another", func(r *rand.Rand, _ adapter, m *message) bool {
-		text, at := []byte(m.secret), r.IntN(len(m.secret)-8)+7
+	ofSecret("one character another", func(r *rand.Rand, secret string) string {
+		text, at := []byte(secret), r.IntN(len(secret)-8)+7
 		text[at] = pick[byte](r, 'A', 'b', '7', '3')
-		changed := string(text) != m.secret
-		m.secret = string(text)
-		return changed
-	}},
-	{"secret: cut short", func(r *rand.Rand, _ adapter, m *message) bool {
-		m.secret = m.secret[:len(m.secret)-1-r.IntN(8)]
-		return true
-	}},
-	{"secret: white space after it", func(r *rand.Rand, _ adapter, m *message) bool {
-		m.secret += pick(r, " ", "\n", "\r\n", "\t")
-		return true
-	}},
-	{"secret: of the other case", func(_ *rand.Rand, _ adapter, m *message) bool {
-		before := m.secret
-		m.secret = otherCase(m.secret)
-		return m.secret != before
-	}},
-	{"address: another path", func(_ *rand.Rand, a adapter, m *message) bool { m.url += "/more"; return a.url != "" }},
-	{"address: without the query", func(_ *rand.Rand, a adapter, m *message) bool {
-		m.url = "https://pay.example.com/webhooks/square"
-		return a.url != ""
-	}},
-	{"address: another scheme", func(_ *rand.Rand, a adapter, m *message) bool {
-		if a.url == "" {
+		return string(text)
+	}),
+	ofSecret("cut short", func(r *rand.Rand, secret string) string { return secret[:len(secret)-1-r.IntN(8)] }),
+	ofSecret("white space after it", func(r *rand.Rand, secret string) string { return secret + pick(r, " ", "\n", "\r\n", "\t") }),
+	ofSecret("of the other case", func(_ *rand.Rand, secret string) string { return otherCase(secret) }),
+}
+
+// ofSecret is a mutation of a secret that is a text.
+func ofSecret(name string, change func(r *rand.Rand, secret string) string) mutation {
+	return mutation{"secret: " + name, func(r *rand.Rand, a adapter, m *message) bool {
+		if a.public {
 			return false
 		}
-		m.url = "http" + m.url[len("https"):]
-		return true
-	}},
+		before := m.secret
+		m.secret = change(r, m.secret)
+		return m.secret != before
+	}}
 }

@@ -1,10 +1,9 @@
 package sdks_test
 
 import (
-	"crypto/sha256"
+	"crypto"
 	"encoding/base64"
 	"encoding/hex"
-	"hash"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +27,7 @@ type adapter struct {
 	simulated     func(secret string) (webhook.Provider, error) // which simulates, where it is another
 	recorded      string                                        // the folder of its recorded requests
 	secret, other string
-	url           string // where the recorded requests go, where that is signed
+	private       string // what the SDK signs with, where it is not the secret
 	scheme
 }
 
@@ -38,9 +37,11 @@ type scheme struct {
 	signature place
 	base64    bool // else hex
 	timestamp place
-	hash      func() hash.Hash
-	key       func(secret string) []byte
-	text      func(m message) []byte // that is signed; nil: more than the mutations can put together
+	hash      crypto.Hash
+	sum       func(h crypto.Hash, secret string, text []byte) []byte // the signature; nil: nobody can sign with such a secret
+	public    bool                                                   // the secret is a public key
+	addressed bool                                                   // the address is signed
+	text      func(m message) []byte                                 // that is signed; nil: more than the mutations can put together
 	list      list
 }
 
@@ -48,9 +49,14 @@ type scheme struct {
 // joint and a signature.
 type list struct{ separator, name, joint string }
 
-// sign signs a message anew, with the secret that its receiver has.
-func (s scheme) sign(m *message) {
-	s.signature.set(m, s.encode(webhook.HMAC(s.hash, s.key(m.secret), s.text(*m))))
+// sign signs a message anew, with the secret that its receiver has, or reports
+// false where nobody could.
+func (s scheme) sign(m *message) bool { return s.set(m, s.sum(s.hash, m.secret, s.text(*m))) }
+
+// set gives a message another signature, if there is one.
+func (s scheme) set(m *message, sum []byte) bool {
+	s.signature.set(m, s.encode(sum))
+	return sum != nil
 }
 
 func (s scheme) encode(sum []byte) string {
@@ -76,29 +82,41 @@ type sdk struct {
 	adapter    adapter
 }
 
-var sdks = []sdk{
-	{"stripe", "node", stripeAdapter},
-	{"github.com/stripe/stripe-go/v85", "golang", stripeAdapter},
-	{"standardwebhooks", "node", standardAdapter("Webhook-")},
-	{"github.com/standard-webhooks/standard-webhooks/libraries", "golang", standardAdapter("Webhook-")},
-	{"svix", "node", relayedAdapter("svix")},
-	{"github.com/svix/svix-webhooks", "golang", standardAdapter("Svix-")},
-	{"@hookdeck/sdk", "node", relayedAdapter("hookdeck")},
-	{"@adyen/api-library", "node", adyenAdapter},
-	{"square", "node", squareAdapter},
-	{"razorpay", "node", razorpayAdapter},
-	{"github.com/razorpay/razorpay-go", "golang", razorpayAdapter},
-	{"@paddle/paddle-node-sdk", "node", paddleAdapter},
-	{"github.com/PaddleHQ/paddle-go-sdk/v4", "golang", paddleAdapter},
-	{"@shopify/shopify-api", "node", shopifyAdapter},
-	{"gocardless-nodejs", "node", gocardlessAdapter},
-	{"coinbase-commerce-node", "node", coinbaseAdapter},
+// subjects are all SDKs. Where a sender signs with a private key, it is one of the pairs.
+func subjects(pairs [2]pair) []sdk {
+	return []sdk{
+		{"stripe", "node", stripeAdapter},
+		{"github.com/stripe/stripe-go/v85", "golang", stripeAdapter},
+		{"standardwebhooks", "node", standardAdapter("Webhook-")},
+		{"github.com/standard-webhooks/standard-webhooks/libraries", "golang", standardAdapter("Webhook-")},
+		{"svix", "node", relayedAdapter("svix")},
+		{"github.com/svix/svix-webhooks", "golang", standardAdapter("Svix-")},
+		{"@hookdeck/sdk", "node", relayedAdapter("hookdeck")},
+		{"@adyen/api-library", "node", adyenAdapter},
+		{"square", "node", squareAdapter},
+		{"razorpay", "node", razorpayAdapter},
+		{"github.com/razorpay/razorpay-go", "golang", razorpayAdapter},
+		{"@paddle/paddle-node-sdk", "node", paddleAdapter},
+		{"github.com/PaddleHQ/paddle-go-sdk/v4", "golang", paddleAdapter},
+		{"@shopify/shopify-api", "node", shopifyAdapter},
+		{"gocardless-nodejs", "node", gocardlessAdapter},
+		{"coinbase-commerce-node", "node", coinbaseAdapter},
+		{"mercadopago", "node", mercadopagoAdapter},
+		{"braintree", "node", braintreeAdapter},
+		{"wechatpay-axios-plugin", "node", wechatpayAdapter(pairs)},
+		{"alipay-sdk", "node", alipayAdapter(pairs)},
+	}
 }
 
 // now is when the requests are received: when the adapters' recorded ones are.
 var now = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
-func asText(secret string) []byte { return []byte(secret) }
+// hmacWith is how one signs with a secret that is shared.
+func hmacWith(key func(secret string) []byte) func(crypto.Hash, string, []byte) []byte {
+	return func(h crypto.Hash, secret string, text []byte) []byte { return webhook.HMAC(h.New, key(secret), text) }
+}
+
+var hmacWithText = hmacWith(func(secret string) []byte { return []byte(secret) })
 
 func wholeBody(m message) []byte { return m.body }
 
@@ -110,7 +128,7 @@ func timed(timestamp place, after string) func(m message) []byte {
 // ofBody is the scheme of a signature of the body, alone in a header.
 func ofBody(header string, inBase64 bool) scheme {
 	return scheme{
-		headers: []string{header}, signature: in(header, `(?s)^(.*)$`), base64: inBase64, hash: sha256.New, key: asText, text: wholeBody,
+		headers: []string{header}, signature: in(header, `(?s)^(.*)$`), base64: inBase64, hash: crypto.SHA256, sum: hmacWithText, text: wholeBody,
 	}
 }
 
@@ -125,7 +143,7 @@ var stripeAdapter = adapter{
 	other:    "whsec_Hq7Rt2Nw9Kb4Xs6Lm1Pd8Vc3Zf5Jy0Ga",
 	scheme: scheme{
 		headers: []string{"Stripe-Signature"}, signature: in("Stripe-Signature", `(?:^|,)v1=([^,]*)`), timestamp: stripeTime,
-		hash: sha256.New, key: asText, text: timed(stripeTime, "."), list: list{",", "v1", "="},
+		hash: crypto.SHA256, sum: hmacWithText, text: timed(stripeTime, "."), list: list{",", "v1", "="},
 	},
 }
 
@@ -140,7 +158,7 @@ var paddleAdapter = adapter{
 	other:    "pdl_ntfset_01hk2m8r9s0t1v2w3x4y5z6a7b_Lm4Xc7Tn1Wd6B8Rp2Yh5Jf0GsZk3Vq9Pd",
 	scheme: scheme{
 		headers: []string{"Paddle-Signature"}, signature: in("Paddle-Signature", `(?:^|;)h1=([^;]*)`), timestamp: paddleTime,
-		hash: sha256.New, key: asText, text: timed(paddleTime, ":"), list: list{";", "h1", "="},
+		hash: crypto.SHA256, sum: hmacWithText, text: timed(paddleTime, ":"), list: list{";", "h1", "="},
 	},
 }
 
@@ -149,11 +167,11 @@ func standardScheme(prefix string) scheme {
 	timestamp, id := in(prefix+"Timestamp", `(?s)^(.*)$`), in(prefix+"Id", `(?s)^(.*)$`)
 	return scheme{
 		headers:   []string{prefix + "Signature", prefix + "Id", prefix + "Timestamp"},
-		signature: in(prefix+"Signature", `(?:^| )v1,([^ ]*)`), base64: true, timestamp: timestamp, hash: sha256.New,
-		key: func(secret string) []byte {
+		signature: in(prefix+"Signature", `(?:^| )v1,([^ ]*)`), base64: true, timestamp: timestamp, hash: crypto.SHA256,
+		sum: hmacWith(func(secret string) []byte {
 			key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 			return key
-		},
+		}),
 		text: func(m message) []byte { return []byte(id.get(m) + "." + timestamp.get(m) + "." + string(m.body)) },
 		list: list{" ", "v1", ","},
 	}
@@ -199,7 +217,7 @@ var adyenAdapter = adapter{
 	recorded: "../adyen/testdata",
 	secret:   "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056",
 	other:    "0D1B3B7A8F4E2C6D9A5E7F1C3B2D4A6E8F0C1E3D5B7A9C2E4F6D8B0A1C3E5F79",
-	scheme:   scheme{signature: in("", `"hmacSignature":"([^"]*)"`), base64: true, hash: sha256.New},
+	scheme:   scheme{signature: in("", `"hmacSignature":"([^"]*)"`), base64: true, hash: crypto.SHA256},
 }
 
 const squareURL = "https://pay.example.com/webhooks/square?site=1"
@@ -211,12 +229,12 @@ var squareAdapter = adapter{
 	recorded: "../square/testdata",
 	secret:   "asA3h8zPqLxWmTd7Rb2Kfg",
 	other:    "Qm7Zt2Vc9Xw4Lk1Jh6Np8B",
-	url:      squareURL,
 	simulated: func(secret string) (webhook.Provider, error) {
 		return square.New(square.Options{Secrets: []string{secret}, URL: squareURL})
 	},
 	scheme: func() scheme {
 		s := ofBody("X-Square-Hmacsha256-Signature", true)
+		s.addressed = true
 		s.text = func(m message) []byte { return []byte(m.url + string(m.body)) }
 		return s
 	}(),

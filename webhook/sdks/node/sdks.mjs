@@ -2,20 +2,25 @@
 // throws, or returns anything but true, where not), and sign makes the headers of
 // a genuine one. Bodies are given as the SDK's documentation has it: as bytes
 // where it takes them, and else as text.
-import { createHmac } from 'node:crypto'
+import { createHash, createHmac, createSign } from 'node:crypto'
+import { parse as parseForm, stringify as formOf } from 'node:querystring'
 
 import Adyen from '@adyen/api-library'
 import { verifyWebhookSignature } from '@hookdeck/sdk/webhooks/helpers.js'
 import { Paddle } from '@paddle/paddle-node-sdk'
 import '@shopify/shopify-api/adapters/node'
 import { ApiVersion, LogSeverity, shopifyApi } from '@shopify/shopify-api'
+import { AlipaySdk } from 'alipay-sdk'
+import braintree from 'braintree'
 import coinbase from 'coinbase-commerce-node'
 import * as gocardless from 'gocardless-nodejs/webhooks'
+import { WebhookSignatureValidator } from 'mercadopago'
 import Razorpay from 'razorpay'
 import { WebhooksHelper } from 'square'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import Stripe from 'stripe'
 import { Webhook as SvixWebhook } from 'svix'
+import { Decorator, Formatter, Rsa } from 'wechatpay-axios-plugin'
 
 // hmac signs where an SDK can only verify.
 const hmac = (secret, encoding, ...parts) => {
@@ -45,6 +50,20 @@ function shop(secret) {
   }
   return shops.get(secret)
 }
+
+const braintreeKey = 'xbh5z9mq7k2w4n8t'
+const wechatpayKey = 'PUB_KEY_ID_0114232134912410000000000000'
+
+function braintreeGateway(secret) {
+  return new braintree.BraintreeGateway({
+    environment: braintree.Environment.Sandbox, merchantId: 'unused', publicKey: braintreeKey, privateKey: secret,
+  })
+}
+
+const braintreeDigest = (secret) => createHash('sha1').update(secret).digest()
+
+// Alipay's SDK wants the app's key too, with which it would sign requests.
+const alipay = (key) => new AlipaySdk({ appId: 'unused', privateKey: 'unused', alipayPublicKey: key })
 
 // standard is how the two libraries of Standard Webhooks are asked, which differ
 // in the names of the headers.
@@ -142,5 +161,67 @@ export const sdks = {
     verify: async ({ secret, text, headers }) =>
       (await verifyWebhookSignature({ headers, rawBody: text, signingSecret: secret })).isValidSignature,
     sign: ({ secret, body }) => ({ headers: { 'X-Hookdeck-Signature': hmac(secret, 'base64', body) } }),
+  },
+  mercadopago: {
+    verify: ({ secret, headers, url }) => {
+      const query = parseForm(url.split('?')[1] ?? '')
+      WebhookSignatureValidator.validate({
+        xSignature: headers['x-signature'], xRequestId: headers['x-request-id'], dataId: query['data.id'], secret,
+      })
+      return true
+    },
+    sign: ({ secret, headers, url, at }) => {
+      const id = parseForm(url.split('?')[1] ?? '')['data.id']
+      const request = headers['x-request-id']
+      const manifest = `id:${id};` + (request ? `request-id:${request};` : '') + `ts:${at};`
+      return { headers: { 'X-Signature': `ts=${at},v1=${hmac(secret, 'hex', manifest)}` } }
+    },
+  },
+  braintree: {
+    // What it cannot read is genuine all the same.
+    verify: async ({ secret, text }) => {
+      const { bt_signature: signature, bt_payload: payload } = parseForm(text)
+      if (typeof signature !== 'string' || typeof payload !== 'string') throw new Error('not one of each field')
+      const { webhookNotification } = braintreeGateway(secret)
+      try {
+        await webhookNotification.parse(signature, payload)
+      } catch (error) {
+        if (error.type === 'invalidSignatureError') throw error
+      }
+      return true
+    },
+    sign: ({ secret, text }) => {
+      const form = parseForm(text)
+      form.bt_signature = `${braintreeKey}|` + createHmac('sha1', braintreeDigest(secret)).update(form.bt_payload).digest('hex')
+      return { headers: {}, body: Buffer.from(formOf(form)) }
+    },
+  },
+  'wechatpay-axios-plugin': {
+    // Notifications are signed as responses are, for which it has a verifier.
+    verify: ({ secret, text, headers }) => {
+      const keys = { [wechatpayKey]: Rsa.from(secret, Rsa.KEY_TYPE_PUBLIC) }
+      return Decorator.responseVerifier(keys).call({}, text, headers) === text
+    },
+    sign: (request) => {
+      const { secret, text } = request
+      const [timestamp, nonce] = [String(seconds(request)), 'EcYVv2mTa4qyqHFt3wSgMd1y5MsfBqbO']
+      return {
+        headers: {
+          'Wechatpay-Timestamp': timestamp,
+          'Wechatpay-Nonce': nonce,
+          'Wechatpay-Serial': wechatpayKey,
+          'Wechatpay-Signature': Rsa.sign(Formatter.joinedByLineFeed(timestamp, nonce, text), secret),
+        },
+      }
+    },
+  },
+  'alipay-sdk': {
+    verify: ({ secret, text }) => alipay(secret).checkNotifySignV2(parseForm(text)),
+    sign: ({ secret, text }) => {
+      const { sign, sign_type, ...fields } = parseForm(text)
+      const signed = Object.keys(fields).sort().map((name) => `${name}=${fields[name]}`).join('&')
+      const made = createSign('RSA-SHA256').update(signed).sign(secret, 'base64')
+      return { headers: {}, body: Buffer.from(formOf({ ...fields, sign_type, sign: made })) }
+    },
   },
 }

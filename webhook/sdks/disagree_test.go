@@ -69,7 +69,7 @@ func fieldIsNoUTF8(_ adapter, _, to message) bool {
 
 func formIsIllFormed(_ adapter, _, to message) bool {
 	for pair := range strings.SplitSeq(string(to.body), "&") {
-		if _, err := url.QueryUnescape(pair); err != nil || pair == "" || pair[0] == '=' {
+		if _, err := url.QueryUnescape(pair); err != nil || pair == "" || pair[0] == '=' || strings.Contains(pair, ";") {
 			return true
 		}
 	}
@@ -227,7 +227,7 @@ var aboutForms = []*disagreement{
 	{sdks: []string{alipayNode}, when: fieldIsNoUTF8, ours: true,
 		reason: "the sender signed bytes that are no UTF-8, and the SDK checks U+FFFD in their place; Paybell checks the bytes"},
 	{sdks: []string{braintreeNode, alipayNode}, when: formIsIllFormed,
-		reason: "Node skips an empty pair, and reads a percent sign that escapes nothing as itself; Paybell reads no form that is ill formed"},
+		reason: "Node skips an empty pair, and reads a semicolon, and a percent sign that escapes nothing, as itself; Paybell reads no form that is ill formed"},
 	{sdks: []string{alipayNode}, kinds: []string{"form: a field less", "form: another algorithm"},
 		reason: "without a sign_type the SDK takes RSA2 for granted; Paybell wants it said"},
 }

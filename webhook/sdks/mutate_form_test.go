@@ -69,6 +69,7 @@ var formMutations = []mutation{
 	ofForm("a letter escaped", func(_ *rand.Rand, pairs []string) []string { return replaced(pairs, "sign", "%73ign") }),
 	ofForm("escaped twice", func(_ *rand.Rand, pairs []string) []string { return replaced(pairs, "%", "%25") }),
 	ofForm("a percent sign alone", func(_ *rand.Rand, pairs []string) []string { return append(pairs, "note=%") }),
+	ofForm("a semicolon in a field more", func(_ *rand.Rand, pairs []string) []string { return append(pairs, "note=a;b") }),
 	ofForm("semicolons for ampersands", func(_ *rand.Rand, pairs []string) []string { return []string{strings.Join(pairs, ";")} }),
 	{"form: a field that is no UTF-8, signed anew", anew(ofForm("", func(r *rand.Rand, pairs []string) []string {
 		return append(pairs, pick(r, "note=%FF", "note=%C3", "note=%B1%B1%BE%A9"))

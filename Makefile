@@ -29,11 +29,16 @@ lint: ## gofmt, go vet, staticcheck, tsc
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run: gofmt -w .' >&2; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	cd webhook/sdks/golang && go vet ./...
 	cd client-js && npm run --silent typecheck
 
 .PHONY: test-go
 test-go: ## the Go tests with the race detector
 	go test -race -timeout 30m -coverprofile=coverage.out -coverpkg=$(COVERED) ./...
+
+.PHONY: test-sdks
+test-sdks: ## the providers' own SDKs against the adapters, with the table of verdicts (test-go runs it too)
+	cd webhook/sdks && go test
 
 .PHONY: coverage
 coverage: ## statement coverage of the last test-go, by folder; fails below 85 %

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/paybell/paybell/order"
@@ -26,10 +28,7 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 	if typ == "" {
 		return webhook.Request{}, fmt.Errorf("razorpay: no webhook tells of status %q", s.Status)
 	}
-	contains := []string{}
-	for name := range payload {
-		contains = append(contains, name)
-	}
+	contains := slices.Sorted(maps.Keys(payload))
 	root := object{
 		"entity": "event", "account_id": "acc_paybell", "event": typ, "contains": contains, "payload": payload, "created_at": s.At.Unix(),
 	}

@@ -30,7 +30,10 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 	}
 	header := p.sign(body)
 	header.Set("X-Shopify-Topic", topic)
+	header.Set("X-Shopify-Api-Version", "2026-07")
+	header.Set("X-Shopify-Shop-Domain", "paybell-demo.myshopify.com")
 	header.Set("X-Shopify-Event-Id", s.ID)
+	header.Set("X-Shopify-Webhook-Id", "webhook-"+s.ID)
 	header.Set("X-Shopify-Triggered-At", s.At.UTC().Format(time.RFC3339Nano))
 	header.Set("X-Shopify-Test", strconv.FormatBool(!s.Live))
 	return webhook.Request{Method: http.MethodPost, Header: header, Body: body, At: s.SignedAt()}, nil

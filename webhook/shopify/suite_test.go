@@ -200,6 +200,19 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
+// Shopify's own library wants them all before it takes a request for genuine.
+func TestASimulatedRequestHasAllOfShopifysHeaders(t *testing.T) {
+	r, err := newProvider(t, shopify.Options{}).Simulate(webhook.Simulation{ID: "evt-1", Order: "1001", Status: order.Paid, Amount: 9900, Currency: "EUR", At: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Hmac-Sha256", "Topic", "Shop-Domain", "Api-Version", "Webhook-Id"} {
+		if r.Header.Get("X-Shopify-"+name) == "" {
+			t.Errorf("no header X-Shopify-%s", name)
+		}
+	}
+}
+
 func TestSimulateNeedsAnAmount(t *testing.T) {
 	if _, err := newProvider(t, shopify.Options{}).Simulate(webhook.Simulation{Order: "1001", Status: order.Paid}); err == nil {
 		t.Error("no amount")

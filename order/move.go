@@ -13,6 +13,7 @@ type Part struct {
 	Orders    []KeptOrder
 	Changes   []KeptChange
 	Told      []Told
+	Fetches   []KeptFetch
 
 	Revocations []Revocation
 }
@@ -75,9 +76,15 @@ type KeptChange struct {
 	State    string
 }
 
+// A KeptFetch is what a provider must be asked about, and when that is due.
+type KeptFetch struct {
+	Fetch
+	DueAt time.Time
+}
+
 // A Count is how many rows of each kind a ledger or a part has.
 type Count struct {
-	Keys, Callbacks, Events, Repeats, Payments, Orders, Changes, Told, Revocations int64
+	Keys, Callbacks, Events, Repeats, Payments, Orders, Changes, Told, Fetches, Revocations int64
 }
 
 // Count counts the rows of a part.
@@ -85,7 +92,7 @@ func (p Part) Count() Count {
 	return Count{
 		Keys: int64(len(p.Keys)), Callbacks: int64(len(p.Callbacks)), Events: int64(len(p.Events)), Repeats: int64(len(p.Repeats)),
 		Payments: int64(len(p.Payments)), Orders: int64(len(p.Orders)), Changes: int64(len(p.Changes)), Told: int64(len(p.Told)),
-		Revocations: int64(len(p.Revocations)),
+		Fetches: int64(len(p.Fetches)), Revocations: int64(len(p.Revocations)),
 	}
 }
 
@@ -93,11 +100,12 @@ func (p Part) Count() Count {
 func (c Count) Plus(d Count) Count {
 	return Count{
 		c.Keys + d.Keys, c.Callbacks + d.Callbacks, c.Events + d.Events, c.Repeats + d.Repeats,
-		c.Payments + d.Payments, c.Orders + d.Orders, c.Changes + d.Changes, c.Told + d.Told, c.Revocations + d.Revocations,
+		c.Payments + d.Payments, c.Orders + d.Orders, c.Changes + d.Changes, c.Told + d.Told, c.Fetches + d.Fetches,
+		c.Revocations + d.Revocations,
 	}
 }
 
 // Total is the number of all rows.
 func (c Count) Total() int64 {
-	return c.Keys + c.Callbacks + c.Events + c.Repeats + c.Payments + c.Orders + c.Changes + c.Told + c.Revocations
+	return c.Keys + c.Callbacks + c.Events + c.Repeats + c.Payments + c.Orders + c.Changes + c.Told + c.Fetches + c.Revocations
 }

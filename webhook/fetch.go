@@ -27,6 +27,23 @@ type Fetcher interface {
 	Fetch(ctx context.Context, ref string) (events []order.Event, answer []byte, err error)
 }
 
+// A KeyedFetcher is a Fetcher that can do without, where it was given no key to
+// fetch with: what it then learns of stays a note.
+type KeyedFetcher interface {
+	Fetcher
+	Fetches() bool
+}
+
+// Fetching returns the Fetcher that a provider is, if it is one and has what it
+// fetches with.
+func Fetching(p Provider) (Fetcher, bool) {
+	if keyed, ok := p.(KeyedFetcher); ok && !keyed.Fetches() {
+		return nil, false
+	}
+	f, ok := p.(Fetcher)
+	return f, ok
+}
+
 // A Getter fetches from a provider's API. The client of internal/guarded is one,
 // and the one that providers take where they are given none.
 type Getter interface {
@@ -171,7 +188,7 @@ func (f *Fetches) do(ctx context.Context, job order.Fetch) {
 
 func (f *Fetches) fetch(ctx context.Context, job order.Fetch) (err error) {
 	source := f.sources[job.Source]
-	fetcher, ok := source.Provider.(Fetcher)
+	fetcher, ok := Fetching(source.Provider)
 	if !ok {
 		return errors.New("the source is not configured, or its provider fetches nothing")
 	}

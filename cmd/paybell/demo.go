@@ -3,22 +3,20 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/paybell/paybell/order/sqlite"
-	"github.com/paybell/paybell/webhook/standard"
-	"github.com/paybell/paybell/webhook/stripe"
 )
 
 func newDemoCommand() *cobra.Command {
@@ -29,7 +27,13 @@ func newDemoCommand() *cobra.Command {
 page that waits for its payment, a pretended provider that signs real webhooks,
 and the gateway between them. It listens on this machine only.
 
-The ledger stays in the folder that is printed at the start.`,
+The ledger stays in the folder that is printed at the start. While it runs, its
+configuration is there too, with new secrets for every provider that can be
+simulated, so that this pays an order of its shop:
+
+  paybell simulate wechatpay --order D-XXXX-1001
+
+In a folder named with --dir, say so: -c DIR/paybell.yaml --url URL.`,
 		Example: `  paybell demo
   paybell demo --listen 127.0.0.1:9000 --dir ./my-demo`,
 		Args: exactly(),
@@ -38,7 +42,7 @@ The ledger stays in the folder that is printed at the start.`,
 	flags := cmd.Flags()
 	flags.StringVar(&at, "listen", "127.0.0.1:8080", "loopback address of the page; another free port is taken when this one is not free and you did not name it")
 	flags.StringVar(&adminAt, "admin", "127.0.0.1:0", "loopback address of metrics and health; port 0 takes a free one")
-	flags.StringVar(&dir, "dir", filepath.Join(os.TempDir(), "paybell-demo"), "folder of the ledger")
+	flags.StringVar(&dir, "dir", demoDir(), "folder of the ledger")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		for _, address := range []string{at, adminAt} {
 			if !isLoopback(address) {
@@ -75,6 +79,11 @@ func runDemo(ctx context.Context, public, admin net.Listener, dir string, stdout
 		return fmt.Errorf("make the demo's folder: %w", err)
 	}
 	c := demoConfig(public.Addr().(*net.TCPAddr).Port, filepath.Join(dir, "paybell.db"))
+	others, err := demoSources(c.PublicURL)
+	if err != nil {
+		return err
+	}
+	maps.Copy(c.Sources, others)
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	st, err := sqlite.Open(ctx, c.Ledger.path(), sqlite.Options{})
 	if errors.Is(err, sqlite.ErrInUse) {
@@ -93,38 +102,19 @@ func runDemo(ctx context.Context, public, admin net.Listener, dir string, stdout
 		return err
 	}
 	shop.routes(g.public)
+	if err := writeDemoFile(demoFile(dir), c); err != nil {
+		return err
+	}
+	defer os.Remove(demoFile(dir))
 	fmt.Fprintf(stdout, `Paybell's demo is running.
 
   The shop   %s/demo
   Ledger     %s
   Metrics    http://%s/metrics
+  Webhooks   paybell simulate PROVIDER --order ORDER
+             %s
 
 Press Ctrl-C to stop.
-`, c.PublicURL, c.Ledger.path(), admin.Addr())
+`, c.PublicURL, c.Ledger.path(), admin.Addr(), strings.Join(sortedKeys(c.Sources), ", "))
 	return g.run(ctx, public, admin)
-}
-
-// demoConfig is the configuration of a demo: new secrets at every start, and
-// nothing that a stranger could reach.
-func demoConfig(port int, file string) *config {
-	c := defaults()
-	c.PublicURL = fmt.Sprintf("http://127.0.0.1:%d", port)
-	c.Origins = []string{c.PublicURL, fmt.Sprintf("http://localhost:%d", port)}
-	c.Ledger = ledger("sqlite:" + file)
-	c.Drain = 100 * time.Millisecond
-	c.Auth.Issuer = c.PublicURL
-	c.Auth.Keys = []keyConfig{{ID: "demo", Algorithm: "HS256", Secret: secret(rand.Text() + rand.Text())}}
-	c.Auth.APIKeys = []secret{secret(rand.Text())}
-	c.Sources = map[string]sourceConfig{
-		"stripe": {Provider: "stripe", Options: stripe.Options{Secrets: []string{"whsec_" + rand.Text()}}},
-		"shop":   {Provider: "standard", Options: standard.Options{Secrets: []string{string(standardSecret())}}},
-	}
-	return c
-}
-
-// standardSecret makes a secret in the form of Standard Webhooks.
-func standardSecret() secret {
-	random := make([]byte, 32)
-	rand.Read(random)
-	return secret("whsec_" + base64.StdEncoding.EncodeToString(random))
 }

@@ -14,7 +14,7 @@ import (
 // is news, or nil where no source has such a provider.
 func buildFetches(sources []webhook.Source, st store, ledger *order.Ledger, m *metrics, log *slog.Logger) (*webhook.Fetches, error) {
 	for _, s := range sources {
-		if _, ok := s.Provider.(webhook.Fetcher); !ok {
+		if _, ok := webhook.Fetching(s.Provider); !ok {
 			continue
 		}
 		jobs, ok := st.(order.Fetches)

@@ -29,6 +29,9 @@ const simulateHelp = `Sign a webhook as a source's provider would, and send it t
 The source's first secret signs, so that the gateway takes it for the provider's
 own. Payments are in test mode, unless --live says otherwise.
 
+Without a configuration it signs for the demo that runs on this machine ('paybell
+demo'), which has a source of every provider that can be simulated, by its name.
+
 Statuses:
   created, pending, requires_action, authorized, paid, failed, canceled, expired
   partially_paid, refunded, partially_refunded (--amount is the running total)
@@ -100,9 +103,12 @@ func newSimulateCommand() *cobra.Command {
 		if err := s.check(cmd); err != nil {
 			return err
 		}
-		c, err := loadConfig(*path, os.Environ())
+		c, demo, err := configOrDemo(cmd, *path)
 		if err != nil {
 			return err
+		}
+		if demo {
+			s.toDemo(cmd, c)
 		}
 		provider, err := simulator(c, s.source, s.forged)
 		if err != nil {
@@ -113,6 +119,16 @@ func newSimulateCommand() *cobra.Command {
 		return s.run(ctx, provider, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
 	return cmd
+}
+
+// toDemo fills in what was not said, for a running demo.
+func (s *simulation) toDemo(cmd *cobra.Command, c *config) {
+	if given := cmd.Flags().Changed; !given("url") && os.Getenv("PAYBELL_URL") == "" {
+		s.url = c.PublicURL
+	}
+	if s.step.Currency == "" {
+		s.step.Amount, s.step.Currency = demoAmount, demoCurrency
+	}
 }
 
 // gatewayURL is where commands look for a running gateway.

@@ -63,12 +63,12 @@ func (i *Import) start(ctx context.Context) (err error) {
 		return err
 	}
 	var empty bool
-	if _, err := i.tx.Exec(ctx, `LOCK TABLE idempotency, events, orders, shard_heads, told, revocation_head IN EXCLUSIVE MODE`); err != nil {
+	if _, err := i.tx.Exec(ctx, `LOCK TABLE idempotency, events, orders, shard_heads, told, fetches, revocation_head IN EXCLUSIVE MODE`); err != nil {
 		return err
 	}
 	err = i.tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM idempotency) AND NOT EXISTS (SELECT FROM callbacks)
 		AND NOT EXISTS (SELECT FROM orders) AND NOT EXISTS (SELECT FROM told)
-		AND NOT EXISTS (SELECT FROM revocations)`).Scan(&empty)
+		AND NOT EXISTS (SELECT FROM fetches) AND NOT EXISTS (SELECT FROM revocations)`).Scan(&empty)
 	if err == nil && !empty {
 		err = ErrNotEmpty
 	}
@@ -106,6 +106,9 @@ func (i *Import) Add(ctx context.Context, p order.Part) error {
 		}),
 		add(ctx, i, "told", p.Told, []string{"order_id", "version", "transport", "subject", "first_at", "count"}, func(t order.Told) []any {
 			return []any{t.Order, t.Version, t.Transport, clean(t.Subject), stamp(t.At), t.Count}
+		}),
+		add(ctx, i, "fetches", p.Fetches, []string{"source", "ref", "asked", "tries", "since", "due_at"}, func(f order.KeptFetch) []any {
+			return []any{clean(f.Source), clean(f.Ref), f.Asked, f.Tries, f.Since, f.DueAt}
 		}),
 		add(ctx, i, "revocations", p.Revocations, []string{"seq", "id", "kind", "value", "reason", "at", "expires_at"}, func(r order.Revocation) []any {
 			return []any{r.Seq, r.ID, string(r.Kind), r.Value, r.Reason, r.At, stamp(r.Expires)}
@@ -196,7 +199,7 @@ func count(ctx context.Context, conn queryer) (c order.Count, err error) {
 	err = conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM idempotency), (SELECT count(*) FROM callbacks),
 		(SELECT count(*) FROM events), (SELECT count(*) FROM repeats), (SELECT count(*) FROM payments),
 		(SELECT count(*) FROM orders), (SELECT count(*) FROM changes), (SELECT count(*) FROM told),
-		(SELECT count(*) FROM revocations)`,
-	).Scan(&c.Keys, &c.Callbacks, &c.Events, &c.Repeats, &c.Payments, &c.Orders, &c.Changes, &c.Told, &c.Revocations)
+		(SELECT count(*) FROM fetches), (SELECT count(*) FROM revocations)`,
+	).Scan(&c.Keys, &c.Callbacks, &c.Events, &c.Repeats, &c.Payments, &c.Orders, &c.Changes, &c.Told, &c.Fetches, &c.Revocations)
 	return c, err
 }

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -63,6 +65,29 @@ func fill(t *testing.T, ledger *order.Ledger) {
 	}
 }
 
+// owe records news of what must be fetched: of what was not yet tried, was tried
+// in vain, and is being asked at this moment.
+func owe(t *testing.T, ledger *order.Ledger, jobs order.Fetches) {
+	t.Helper()
+	for _, ref := range []string{"asked", "in-vain", "new"} {
+		for i := range 2 {
+			record(t, ledger, order.Event{Source: "shop", ID: fmt.Sprint("news-", ref, i), Ref: ref, Kind: order.KindNote, Status: order.ToFetch})
+		}
+		if ref == "new" {
+			return
+		}
+		claimed, err := jobs.ClaimFetches(t.Context(), time.Now(), time.Unix(1900000000, 0), 10)
+		if err != nil || len(claimed) != 1 {
+			t.Fatalf("claimed %v, %v", claimed, err)
+		}
+		if ref == "in-vain" {
+			if err := jobs.SettleFetch(t.Context(), claimed[0], time.Unix(1950000000, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func importInto(t *testing.T, url string, source *sqlite.Store, spoil func(*order.Count) error) error {
 	t.Helper()
 	target, err := postgres.BeginImport(t.Context(), url)
@@ -90,7 +115,9 @@ func TestACopyIsTheSameLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer source.Close()
-	fill(t, run(t, source))
+	filled := run(t, source)
+	fill(t, filled)
+	owe(t, filled, source)
 	server := rig.StartPostgres(t)
 	url := server.Database("shop")
 
@@ -101,6 +128,9 @@ func TestACopyIsTheSameLedger(t *testing.T) {
 	}
 	if err := importInto(t, url, source, func(c *order.Count) error { c.Told++; return nil }); err == nil {
 		t.Fatal("a copy that lacks a row was taken for whole")
+	}
+	if err := importInto(t, url, source, func(c *order.Count) error { c.Fetches++; return nil }); err == nil {
+		t.Fatal("a copy that lacks a fetch was taken for whole")
 	}
 	if got := server.SQL("shop", "SELECT count(*) FROM paybell.events"); got != "0" {
 		t.Fatalf("a copy that failed left %s events", got)
@@ -153,6 +183,13 @@ func compare(t *testing.T, a *sqlite.Store, b *postgres.Store) {
 	}
 	same("heads", func(s store) (any, error) { return s.Heads(t.Context()) })
 	same("due", func(s store) (any, error) { return s.Due(t.Context(), time.Unix(2000000000, 0), 1000) })
+	for _, now := range []int64{1890000000, 1900000000, 1950000000, 2000000000} { // each claims for 1000 s
+		same("fetches", func(s store) (any, error) {
+			claimed, err := s.ClaimFetches(t.Context(), time.Unix(now, 0), time.Unix(now+1000, 0), 1000)
+			slices.SortFunc(claimed, func(a, b order.Fetch) int { return strings.Compare(a.Ref, b.Ref) })
+			return claimed, err
+		})
+	}
 	same("revocations", func(s store) (any, error) { return s.Revoked(t.Context(), 0, time.Unix(1800000000, 0), 1000) })
 	for shard := range order.Shards {
 		same("changes", func(s store) (any, error) { return s.Changes(t.Context(), shard, 0, 1000) })
@@ -174,6 +211,7 @@ type store interface {
 	order.Journal
 	order.Due
 	order.Revocations
+	order.Fetches
 }
 
 // BenchmarkCopy moves a ledger from SQLite. An operation is one order, of which

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/paybell/paybell/order"
 )
@@ -20,8 +21,8 @@ func (s *Store) Count(ctx context.Context) (c order.Count, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM idempotency), (SELECT count(*) FROM callbacks),
 		(SELECT count(*) FROM events), (SELECT count(*) FROM repeats), (SELECT count(*) FROM payments),
 		(SELECT count(*) FROM orders), (SELECT count(*) FROM changes), (SELECT count(*) FROM told),
-		(SELECT count(*) FROM revocations)`,
-	).Scan(&c.Keys, &c.Callbacks, &c.Events, &c.Repeats, &c.Payments, &c.Orders, &c.Changes, &c.Told, &c.Revocations)
+		(SELECT count(*) FROM fetches), (SELECT count(*) FROM revocations)`,
+	).Scan(&c.Keys, &c.Callbacks, &c.Events, &c.Repeats, &c.Payments, &c.Orders, &c.Changes, &c.Told, &c.Fetches, &c.Revocations)
 	if err != nil {
 		return c, fmt.Errorf("sqlite: count rows: %w", fault(err))
 	}
@@ -97,6 +98,7 @@ var exports = []struct {
 		LEFT JOIN changes c ON c.shard = o.shard AND c.seq = o.seq`, exportOrder},
 	{"changes", `SELECT shard, seq, order_id, version, previous, state FROM changes`, exportChange},
 	{"told", `SELECT order_id, version, transport, subject, first_at, count FROM told`, exportTold},
+	{"fetches", `SELECT source, ref, asked, tries, since, due_at FROM fetches`, exportFetch},
 	{"revocations", `SELECT ` + revocationColumns + ` FROM revocations`, exportRevocation},
 }
 
@@ -168,6 +170,15 @@ func exportTold(rows *sql.Rows, e *export) error {
 	err := rows.Scan(&t.Order, &t.Version, &t.Transport, &t.Subject, &at, &t.Count)
 	t.At = fromMicros(at)
 	e.part.Told = append(e.part.Told, t)
+	return err
+}
+
+func exportFetch(rows *sql.Rows, e *export) error {
+	var f order.KeptFetch
+	var since, due int64
+	err := rows.Scan(&f.Source, &f.Ref, &f.Asked, &f.Tries, &since, &due)
+	f.Since, f.DueAt = time.UnixMicro(since).UTC(), time.UnixMicro(due).UTC()
+	e.part.Fetches = append(e.part.Fetches, f)
 	return err
 }
 

@@ -2,25 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/paybell/paybell/order"
 )
-
-// What providers must be asked about. The table came later than the others, and
-// a ledger that lacks it gets it when it is opened.
-const fetchesSchema = `
-CREATE TABLE IF NOT EXISTS fetches (
-	source TEXT    NOT NULL,
-	ref    TEXT    NOT NULL,
-	asked  INTEGER NOT NULL,
-	tries  INTEGER NOT NULL,
-	since  INTEGER NOT NULL,
-	due_at INTEGER NOT NULL,
-	PRIMARY KEY (source, ref)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS fetches_by_due_at ON fetches (due_at)`
 
 // listFetch puts a fresh note on the list, due at once.
 func (t *tx) listFetch(ctx context.Context, e *order.Event) error {
@@ -92,10 +77,4 @@ func (s *Store) inTx(ctx context.Context, what string, do func(context.Context, 
 		t.wrote = true
 		return t.do(what, func() error { return do(context.WithoutCancel(ctx), t) })
 	})
-}
-
-// makeFetches gives a ledger the table, if it has none.
-func makeFetches(ctx context.Context, conn *sql.Conn) error {
-	_, err := conn.ExecContext(ctx, fetchesSchema)
-	return err
 }

@@ -118,6 +118,27 @@ func TestLedgerThatIsBroughtForwardStaysSo(t *testing.T) {
 	}
 }
 
+// TestFetchesOfAnOlderLedgerAreStillAsked, and one that has no list of them yet
+// gets it.
+func TestFetchesOfAnOlderLedgerAreStillAsked(t *testing.T) {
+	fresh := filepath.Join(t.TempDir(), "fresh.db")
+	open(t, fresh)
+	for name, c := range map[string]struct{ before, want string }{
+		"with the list":    {"", "[{mollie tr_1 1 0 2026-11-25 16:38:58.060164 +0000 UTC}]"},
+		"without the list": {"DROP TABLE fetches", "[]"},
+	} {
+		path := oldLedger(t, 4, c.before)
+		store := open(t, path)
+		if got, want := structure(t, path), structure(t, fresh); got != want {
+			t.Errorf("%s: it consists of\n%s\na new one of\n%s", name, got, want)
+		}
+		claimed, err := store.ClaimFetches(t.Context(), time.Now(), time.Now().Add(time.Minute), 10)
+		if got := fmt.Sprint(claimed); err != nil || got != c.want {
+			t.Errorf("%s: to be asked are %s, %v; want %s", name, got, err, c.want)
+		}
+	}
+}
+
 // TestFailedStepForwardLeavesTheLedgerAsItWas: here the room of a new table is
 // taken.
 func TestFailedStepForwardLeavesTheLedgerAsItWas(t *testing.T) {

@@ -119,3 +119,16 @@ CREATE TABLE told (
 	count     INTEGER NOT NULL,
 	PRIMARY KEY (order_id, version, transport, subject)
 ) STRICT, WITHOUT ROWID;
+
+-- What providers must be asked about, because their webhooks say only that there
+-- is news.
+CREATE TABLE fetches (
+	source TEXT    NOT NULL,
+	ref    TEXT    NOT NULL,
+	asked  INTEGER NOT NULL,
+	tries  INTEGER NOT NULL,
+	since  INTEGER NOT NULL,
+	due_at INTEGER NOT NULL,
+	PRIMARY KEY (source, ref)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fetches_by_due_at ON fetches (due_at);

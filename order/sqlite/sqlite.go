@@ -211,9 +211,6 @@ func prepareFile(ctx context.Context, conn *sql.Conn, opts Options) (epoch strin
 	if shards != order.Shards {
 		return "", fmt.Errorf("%w: it has %d shards, this program %d", ErrVersion, shards, order.Shards)
 	}
-	if err := makeFetches(ctx, conn); err != nil {
-		return "", fmt.Errorf("make the list of fetches: %w", err)
-	}
 	if opts.NewEpoch {
 		epoch = newEpoch()
 		if _, err := conn.ExecContext(ctx, "UPDATE meta SET value = ? WHERE key = 'epoch'", epoch); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/paybell/paybell/order"
@@ -36,10 +37,19 @@ func (p *Provider) Simulate(s webhook.Simulation) (webhook.Request, error) {
 }
 
 func simulated(s webhook.Simulation) (string, object, error) {
-	amount := object{"value": order.FormatDecimal(s.Amount, s.Currency), "currency_code": s.Currency}
 	if s.Currency == "" {
 		return "", nil, fmt.Errorf("paypal: its webhooks always say how much: give an amount and a currency")
 	}
+	value := order.FormatDecimal(s.Amount, s.Currency)
+	switch s.Currency {
+	case "HUF", "JPY", "TWD": // developer.paypal.com/api/rest/reference/currency-codes
+		whole, fraction, _ := strings.Cut(value, ".")
+		if strings.Trim(fraction, "0") != "" {
+			return "", nil, fmt.Errorf("paypal: %s has no decimals with it", s.Currency)
+		}
+		value = whole
+	}
+	amount := object{"value": value, "currency_code": s.Currency}
 	payment := cmp.Or(s.Payment, "CAP-"+s.Order)
 	resource := object{"id": payment, "custom_id": s.Order, "amount": amount}
 	up := []object{{"rel": "up", "method": "GET", "href": "https://api.paypal.com/v2/payments/captures/" + payment}}

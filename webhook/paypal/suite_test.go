@@ -297,6 +297,10 @@ func TestSimulates(t *testing.T) {
 			t.Errorf("%s: %+v, %v", status, events, err)
 		}
 	}
+	half := webhook.Simulation{ID: "WH-1", Order: "A1001", Status: order.Paid, Amount: 9950, Currency: "HUF", At: now}
+	if _, err := p.Simulate(half); err == nil || !strings.Contains(err.Error(), "no decimals") {
+		t.Errorf("half a forint: %v", err)
+	}
 	if _, err := newProvider(t, Options{}).Simulate(webhook.Simulation{Status: order.Paid}); !errors.Is(err, webhook.ErrNoSimulateKey) {
 		t.Errorf("without a key: %v", err)
 	}

@@ -35,16 +35,19 @@ func (p *Provider) normalize(body []byte) ([]order.Event, error) {
 			events = []order.Event{e}
 		}
 	case "v2.core.event": // thin: it has no data but a link to fetch it by
-		e.Livemode = b.Bool("livemode")
-		e.At, _ = time.Parse(time.RFC3339, b.String("created")) // of a note, a time is no matter
-		events = []order.Event{e}
+		events, err = one(p.readThin(e, b))
 	default:
 		return nil, errors.New(`no event: object is neither "event" nor "v2.core.event"`)
 	}
 	if err != nil {
 		return nil, err
 	}
+	return tidied(events)
+}
+
+func tidied(events []order.Event) ([]order.Event, error) {
 	for i := range events {
+		var err error
 		if events[i], err = webhook.Tidy(events[i]); err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/paybell/paybell/internal/guarded"
 	"github.com/paybell/paybell/order"
 	"github.com/paybell/paybell/webhook"
 )
@@ -35,6 +36,13 @@ type Options struct {
 	// Account is the connected account (acct_…) whose events count; those of
 	// others become notes. Empty: the account is not looked at.
 	Account string
+	// APIKey fetches what events of API version 2 are about: a restricted key
+	// (rk_…) that may read PaymentIntents, Charges, Refunds, Checkout Sessions and
+	// Disputes. Empty: these events become notes.
+	APIKey string
+
+	// Client asks Stripe. nil: a guarded one.
+	Client webhook.Getter
 }
 
 // Provider opens and simulates the webhooks of one endpoint at Stripe.
@@ -43,6 +51,8 @@ type Provider struct {
 	orders    []string
 	tolerance time.Duration
 	account   string
+	key       string
+	client    webhook.Getter
 }
 
 // minSecret is far below the 38 bytes that Stripe's secrets have, and above
@@ -52,12 +62,18 @@ const minSecret = 24
 // New returns a Provider. Its errors say which setting is wrong and how to mend
 // it, and hold no part of a secret.
 func New(o Options) (*Provider, error) {
-	p := &Provider{tolerance: o.Tolerance, account: o.Account}
+	p := &Provider{tolerance: o.Tolerance, account: o.Account, key: o.APIKey, client: o.Client}
 	if p.tolerance == 0 {
 		p.tolerance = webhook.DefaultTolerance
 	}
 	if p.tolerance < 0 {
 		return nil, errors.New("stripe: tolerance is negative: leave it out for 5m")
+	}
+	if p.key != "" && !strings.HasPrefix(p.key, "rk_") && !strings.HasPrefix(p.key, "sk_") {
+		return nil, errors.New("stripe: api_key does not begin with rk_ or sk_; make a restricted key in Stripe's dashboard, or leave it out")
+	}
+	if p.key != "" && p.client == nil {
+		p.client = guarded.New(guarded.Options{Hosts: []string{Host}})
 	}
 	if len(o.Secrets) == 0 {
 		return nil, errors.New("stripe: no secrets: anybody could send; " + mend)

@@ -56,6 +56,7 @@ const (
 	NoticeGap        = "gap"        // the bus says that hints may have been lost
 	NoticeEpoch      = "epoch"      // a new epoch was adopted
 	NoticeHole       = "hole"       // the journal lacks changes that were to be read
+	NoticeUnread     = "unread"     // changes could not be read for too long
 	NoticeRegression = "regression" // the journal went backwards within its epoch
 	NoticeLost       = "lost"       // the ledger could not be read for too long
 	NoticeFound      = "found"      // … and can be again
@@ -76,6 +77,7 @@ const (
 	hintPatience  = 15 * time.Millisecond  // for hints that others have overtaken
 	headPatience  = 20 * time.Millisecond  // for hints of what the heads show
 	readTimeout   = 2 * time.Second        // of every read
+	leastTimeout  = 500 * time.Millisecond // … but of a last try before the ledger is lost
 	contactTime   = 5 * time.Second        // without heads, after which the ledger is lost
 )
 
@@ -212,28 +214,44 @@ func (f *Follower) Run(ctx context.Context) {
 }
 
 // work reads what is due: the heads first, since they show whether the ledger can
-// be read at all, then a page of one shard. A pause of this goroutine, however
-// long, makes the heads overdue and so has them read at once.
+// be read at all, then pages until the heads are due again. Heads that take longer
+// to read than they are apart are always due; a page comes between all the same. A
+// pause of this goroutine, however long, makes the heads overdue and so has them
+// read at once.
 func (f *Follower) work(ctx context.Context) {
-	now := time.Now()
-	f.mu.Lock()
-	heads := !now.Before(f.askAt)
-	shard := -1
-	for i := range f.shards {
-		if at := (f.turn + i) % order.Shards; f.shards[at].isDue(now) {
-			shard = at
-			break
-		}
-	}
-	f.mu.Unlock()
-	switch {
-	case ctx.Err() != nil:
-	case heads:
+	if f.headsAreDue() {
 		f.readHeads(ctx)
-	case shard >= 0:
+	}
+	for ctx.Err() == nil {
+		shard, due := f.nextDue()
+		if !due {
+			return
+		}
 		f.turn = (shard + 1) % order.Shards
 		f.readChanges(ctx, shard)
+		if f.headsAreDue() {
+			return
+		}
 	}
+}
+
+func (f *Follower) headsAreDue() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !time.Now().Before(f.askAt)
+}
+
+// nextDue is a shard that has something to read.
+func (f *Follower) nextDue() (shard int, due bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	for i := range f.shards {
+		if at := (f.turn + i) % order.Shards; f.shards[at].isDue(now) {
+			return at, true
+		}
+	}
+	return 0, false
 }
 
 // due says when there is work.

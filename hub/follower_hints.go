@@ -13,6 +13,8 @@ type track struct {
 	ahead  map[int64]order.Change // hints above cursor+1; nil: none
 	due    time.Time              // when to read what is missing; zero: nothing is
 	cause  string                 // … and what showed it
+
+	failing time.Time // since when what is missing cannot be read; zero: it can
 }
 
 func (t *track) isDue(now time.Time) bool { return !t.due.IsZero() && !now.Before(t.due) }

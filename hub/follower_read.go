@@ -24,7 +24,7 @@ func (f *Follower) readHeads(ctx context.Context) {
 	f.asked, f.askAt = began, began.Add(period)
 	limit := readTimeout
 	if left := f.contact.Add(contactTime).Sub(began); !f.lost && left > 0 {
-		limit = min(limit, left)
+		limit = min(limit, max(left, leastTimeout))
 	}
 	f.mu.Unlock()
 
@@ -150,6 +150,8 @@ func (f *Follower) readChanges(ctx context.Context, shard int) {
 	defer f.mu.Unlock()
 	now := time.Now()
 	switch {
+	case err != nil:
+		f.unreadLocked(t, shard, now, err)
 	case f.epoch != epoch: // a hole, after which the heads are adopted
 	case !whole:
 		t.due = now.Add(suspectPeriod)
@@ -160,9 +162,28 @@ func (f *Follower) readChanges(ctx context.Context, shard int) {
 	}
 }
 
+// unreadLocked notes that changes could not be read, and tries again soon. What
+// cannot be read for too long is given up: as after a restart, the heads are
+// adopted and what watchers are missing is read by order.
+func (f *Follower) unreadLocked(t *track, shard int, now time.Time, err error) {
+	t.due = now.Add(suspectPeriod)
+	if t.failing.IsZero() {
+		t.failing = now
+		f.log.Warn("changes in the journal cannot be read; trying again", "shard", shard, "after", t.cursor, "err", err)
+	}
+	if now.Sub(t.failing) < contactTime {
+		return
+	}
+	f.log.Error("changes in the journal cannot be read; every client's state is read anew", "shard", shard, "after", t.cursor, "err", err)
+	f.observer.Noticed(NoticeUnread)
+	t.failing, f.epoch = time.Time{}, ""
+	f.askLocked(now)
+}
+
 // settle ends a read of all there was. What was put aside before it and is not in
 // it, is not in the journal.
 func (t *track) settle(known, newest int64, until time.Time) {
+	t.failing = time.Time{}
 	t.forget(max(newest, t.cursor))
 	if t.known == known { // nothing was heard of meanwhile
 		t.known = t.cursor

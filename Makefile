@@ -6,11 +6,12 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCH       ?= --runs 3 --duration 10s --rate 500,1000,2000,4000 --only idle,latency,saturation,burst,night-peak,slow,drain,descriptors,churn
 FAULT       ?=
 SEED        ?= 0
+JOBS        ?= 2
 COVERED     := ./order/...,./webhook/...,./auth/...,./bus/...,./hub/...
 
 .PHONY: help
 help: ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: test
 test: setup lint test-go coverage test-client test-browser fuzz ## everything that CI runs
@@ -55,6 +56,11 @@ test-browser: ## every button of the demo page, in Chromium
 .PHONY: fuzz
 fuzz: ## fuzz everything that strangers send, each for FUZZTIME (3000x, 10m …)
 	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: fuzz-adapters
+fuzz-adapters: FUZZTIME = 10m
+fuzz-adapters: ## fuzz every provider's adapter for FUZZTIME, JOBS of them side by side, and count
+	@.ci/fuzz-adapters $(FUZZTIME) $(JOBS)
 
 .PHONY: fault
 fault: setup ## break what there is around real gateways, at full length; FAULT=Redis picks, SEED=7 repeats

@@ -53,6 +53,30 @@ func TestARefusalIsLoggedWithItsMend(t *testing.T) {
 	}
 }
 
+// A node with another secret is in the log with its mend, and none of the secrets.
+func TestANodeWithAnotherClusterSecretIsLoggedWithItsMend(t *testing.T) {
+	server := rig.StartRedis(t, rig.RedisOptions{})
+	log, trusted := run(t, "redis://"+server.Address()+"?prefix=shop")
+	<-trusted
+	key, err := bus.NewKey("hunter2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, err := key.Encode(bus.Hint{Change: order.Change{State: order.State{Order: "A1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, server, "PUBLISH", "shop", 0, string(wire))
+	for line := range log {
+		if strings.Contains(line, "hunter2") || strings.Contains(line, bustest.Secret) {
+			t.Fatalf("the log shows a secret: %s", line)
+		}
+		if strings.Contains(line, "forged") && strings.Contains(line, "the same cluster_secret") {
+			return
+		}
+	}
+}
+
 // run runs a bus until the test ends. It returns the lines of its log, and says
 // each time that it is trusted.
 func run(t *testing.T, url string) (log lines, trusted trusts) {

@@ -74,6 +74,7 @@ func newNode(t testing.TB, name string, s settings, log *record) *node {
 listen: %s
 admin: %s
 ledger: %q
+cluster_secret: %q
 drain: %s
 trusted_proxies: [%s]
 auth:
@@ -82,10 +83,10 @@ auth:
   api_keys: [%q]
 sources:
   shop: {provider: standard, secrets: [%q]}
-`, public, admin, n.ledger, s.drain, strings.Join(s.trusted, ", "), tokenSecret, apiKey, webhookSecret())
+`, public, admin, n.ledger, clusterSecret, s.drain, strings.Join(s.trusted, ", "), tokenSecret, apiKey, webhookSecret())
 	yaml += s.more
 	if s.bus != "" {
-		yaml += fmt.Sprintf("bus: %q\ncluster_secret: %q\n", s.bus, clusterSecret)
+		yaml += fmt.Sprintf("bus: %q\n", s.bus)
 	}
 	if err := os.WriteFile(n.config, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)

@@ -83,9 +83,6 @@ func (l *Ledger) inTime() {
 	l.overdue.Store(&overdue)
 }
 
-// Epoch is the random id of this ledger's incarnation.
-func (l *Ledger) Epoch() string { return l.store.Epoch() }
-
 // A Receipt says what a recorded callback came to.
 type Receipt struct {
 	Fresh   int      // how many of its events were not known before

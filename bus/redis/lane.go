@@ -66,7 +66,7 @@ func (l *lane) run(ctx context.Context) {
 			ended = true
 		}
 		for batch := l.take(); len(batch) > 0; batch = l.take() {
-			if !l.send(sending, batch) && ended {
+			if !l.send(sending, batch) && ctx.Err() != nil {
 				return
 			}
 		}

@@ -260,6 +260,9 @@ func (e *ear) message(m *redis.Message) {
 	if err != nil {
 		refusal, _ := errors.AsType[bus.Refusal](err)
 		b.observer.Received(refusal, 0)
+		if refusal == bus.Forged {
+			b.complain("hints of another node are not believed", err)
+		}
 		return
 	}
 	b.observer.Received("", max(0, time.Since(hint.Sent)))

@@ -5,10 +5,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"strings"
+
+	"github.com/paybell/paybell/bus"
 )
 
 // mend says what an operator can do about an error, or "".
 func (b *Bus) mend(err error) string {
+	if errors.Is(err, bus.Forged) {
+		return "give all nodes of a ledger the same cluster_secret, and those of another ledger another ?prefix="
+	}
 	var unknown x509.UnknownAuthorityError
 	var notTLS tls.RecordHeaderError
 	if errors.As(err, &unknown) {

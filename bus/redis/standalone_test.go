@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,6 +53,30 @@ func TestARefusalIsLoggedWithItsMend(t *testing.T) {
 	}
 }
 
+// A node with another secret is in the log with its mend, and none of the secrets.
+func TestANodeWithAnotherClusterSecretIsLoggedWithItsMend(t *testing.T) {
+	server := rig.StartRedis(t, rig.RedisOptions{})
+	log, trusted := run(t, "redis://"+server.Address()+"?prefix=shop")
+	<-trusted
+	key, err := bus.NewKey("hunter2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, err := key.Encode(bus.Hint{Change: order.Change{State: order.State{Order: "A1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, server, "PUBLISH", "shop", 0, string(wire))
+	for line := range log {
+		if strings.Contains(line, "hunter2") || strings.Contains(line, bustest.Secret) {
+			t.Fatalf("the log shows a secret: %s", line)
+		}
+		if strings.Contains(line, "forged") && strings.Contains(line, "the same cluster_secret") {
+			return
+		}
+	}
+}
+
 // run runs a bus until the test ends. It returns the lines of its log, and says
 // each time that it is trusted.
 func run(t *testing.T, url string) (log lines, trusted trusts) {
@@ -87,6 +112,45 @@ func (t trusts) Suspect(suspect bool) {
 		t <- true
 	}
 }
+
+// TestAStopDoesNotWaitForAQueueThatNobodyTakes: the batch that is on its way fails,
+// and those behind it are not tried.
+func TestAStopDoesNotWaitForAQueueThatNobodyTakes(t *testing.T) {
+	hole := rig.NewBlackHole(t, rig.Address(rig.FreePort(t)))
+	hole.Swallow()
+	f := &failures{first: make(chan struct{})}
+	b := open(t, "redis://"+hole.Address(), f)
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { b.Run(ctx, make(trusts, 1000)) })
+	for range 8 { // a full queue, and what was taken from it meanwhile
+		b.Publish(make([]order.Change, 1024))
+	}
+	<-f.first
+	stop()
+	before := f.hints.Load()
+	running.Wait()
+	if after := f.hints.Load() - before; after > 1024 {
+		t.Errorf("%d hints were tried after the stop", after)
+	}
+}
+
+// A failures counts the hints that were tried and not sent.
+type failures struct {
+	hints atomic.Int64
+	once  sync.Once
+	first chan struct{}
+}
+
+func (f *failures) Published(fate bus.Fate, hints int) {
+	if fate == bus.Failed {
+		f.hints.Add(int64(hints))
+		f.once.Do(func() { close(f.first) })
+	}
+}
+func (*failures) Received(bus.Refusal, time.Duration) {}
+func (*failures) Link(bus.LinkEvent)                  {}
+func (*failures) Suspect(bool)                        {}
 
 func TestTLS(t *testing.T) {
 	cert, key := rig.Certificate(t)

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -78,8 +77,10 @@ func Redacted(url string) string {
 	return a.String()
 }
 
-// parseURL reads a URL. Its errors show nothing of it but a scheme, a host, or the
-// name of a parameter.
+var errNoURL = errors.New("is not a URL; in a password, write what is not a letter or digit as %XX")
+
+// parseURL reads a URL. Its errors show nothing of it, because any part may be one of
+// a password with signs that end it.
 func parseURL(text string) (a address, err error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	s, known := schemes[scheme]
@@ -92,11 +93,14 @@ func parseURL(text string) (a address, err error) {
 		end = len(rest)
 	}
 	authority, rest := rest[:end], rest[end:]
+	if strings.Contains(rest, "@") {
+		return a, errNoURL // what was taken for a host or a path is a password
+	}
 	at := strings.LastIndexByte(authority, '@')
 	// net/url takes one host only.
 	u, err := url.Parse("redis://" + authority[:at+1] + "host" + rest)
 	if err != nil || u.Fragment != "" {
-		return a, errors.New("is not a URL; in a password, write what is not a letter or digit as %XX")
+		return a, errNoURL
 	}
 	a.user = u.User.Username()
 	a.password, _ = u.User.Password()
@@ -121,7 +125,7 @@ func parseHosts(list, port string, k kind) ([]string, error) {
 			host, p = strings.Trim(h, "[]"), port
 		}
 		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 || host == "" {
-			return nil, fmt.Errorf("has a host that is not HOST or HOST:PORT: %q", h)
+			return nil, errors.New("has a host that is not HOST or HOST:PORT; in a password, write what is not a letter or digit as %XX")
 		}
 		hosts[i] = net.JoinHostPort(host, p)
 	}
@@ -213,7 +217,7 @@ func (p *parameters) text(name string) string {
 func (p *parameters) end() error {
 	for name := range p.values {
 		if !slices.Contains(p.known, name) {
-			p.fail(fmt.Sprintf("has a parameter that means nothing here: %q", name))
+			p.fail("has a parameter that means nothing here; there are " + strings.Join(p.known, ", "))
 		}
 	}
 	return p.err

@@ -9,6 +9,7 @@ import (
 	"github.com/paybell/paybell/bus"
 	"github.com/paybell/paybell/bus/redis"
 	"github.com/paybell/paybell/order"
+	"github.com/paybell/paybell/order/postgres"
 )
 
 // nodes is a gateway's way to the others.
@@ -19,7 +20,8 @@ type nodes interface {
 	Run(context.Context, bus.Receiver) error
 }
 
-// minClusterSecret is as long as a secret for HS256 must be: it proves as much.
+// minClusterSecret is as long as a secret for HS256 must be: it proves as much. It
+// holds wherever there is a secret, because tickets are sealed with it.
 const minClusterSecret = 32
 
 // openBus returns the bus that the configuration names, or the one within the
@@ -38,16 +40,19 @@ func openBus(c *config, observer bus.Observer, log *slog.Logger) (nodes, error) 
 }
 
 func (k *checker) bus() {
-	if k.Bus == "" {
-		return
+	if k.Bus != "" {
+		if err := redis.Check(string(k.Bus)); err != nil {
+			k.mistakef("bus", "%v", err)
+		}
+		if k.Ledger.path() != "" {
+			k.mistakef("bus", "needs ledger: postgres://…, since nodes that tell each other of changes share a ledger")
+		}
 	}
-	if err := redis.Check(string(k.Bus)); err != nil {
-		k.mistakef("bus", "%v", err)
-	}
+	shared := k.Bus != "" || postgres.IsURL(string(k.Ledger))
 	switch {
-	case k.ClusterSecret == "":
-		k.mistakef("cluster_secret", "is missing: with a bus, all nodes need the same one; make it with: openssl rand -hex 32")
-	case len(k.ClusterSecret) < minClusterSecret:
+	case shared && k.ClusterSecret == "":
+		k.mistakef("cluster_secret", "is missing: with a bus or a PostgreSQL ledger, all nodes need the same one; make it with: openssl rand -hex 32")
+	case k.ClusterSecret != "" && len(k.ClusterSecret) < minClusterSecret:
 		k.mistakef("cluster_secret", "is shorter than %d bytes; make one with: openssl rand -hex 32", minClusterSecret)
 	}
 }

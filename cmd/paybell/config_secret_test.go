@@ -13,7 +13,7 @@ var canaries = []string{"canary0token", "canary1api", "canary2hook", "canary3clu
 
 func TestSecretsAreNeverShown(t *testing.T) {
 	content := `
-cluster_secret: canary3cluster
+cluster_secret: canary3cluster, as long as it must be
 auth:
   keys:
     - {id: k1, algorithm: HS256, secret: canary0token}
@@ -53,6 +53,10 @@ sources:
 		content + "ledger: 'postgres://u@db/x?search_path=canary5misplaced,b'\n",
 		content + "ledger: pg://u:canary5misplaced@db\n",
 		content + "bus: redis://:canary5misplaced@db\n",
+		content + "bus: redis://:canary5misplaced/part2@cache\n",
+		content + "bus: redis://:canary5misplaced?part2@cache\n",
+		content + "bus: redis://:12/canary5misplaced@cache\n",
+		content + "bus: redis+sentinel://u:1234/canary5misplaced@h:26379\n",
 		content + "origins: ['${SECRET}']\n",
 		content + "origins: ['${SECRET']\n",
 		content + "public_url: https://u:canary5misplaced@pay.example.com\n",
@@ -98,10 +102,10 @@ func TestUnquotedSecretIsNotQuotedBack(t *testing.T) {
 		}
 	}
 	for value, want := range map[string]string{
-		"*" + canary:  "paybell.yaml: not valid YAML: a value that begins with * must be in quotes",
-		"!" + canary:  "paybell.yaml:3: cluster_secret must be text, not a tag, which begins with !; put it in quotes",
-		"&" + canary:  "paybell.yaml:3: cluster_secret has no value; give it one or leave it out",
-		"x," + canary: "", // outside braces a comma is a letter like others
+		"*" + canary:                       "paybell.yaml: not valid YAML: a value that begins with * must be in quotes",
+		"!" + canary:                       "paybell.yaml:3: cluster_secret must be text, not a tag, which begins with !; put it in quotes",
+		"&" + canary:                       "paybell.yaml:3: cluster_secret has no value; give it one or leave it out",
+		"x,012345678901234567890" + canary: "", // outside braces a comma is a letter like others
 	} {
 		if _, err := parse(good + "cluster_secret: " + value + "\n"); err == nil && want != "" || err != nil && err.Error() != want {
 			t.Errorf("%q: got %v, want %s", value, err, want)
@@ -146,7 +150,7 @@ func TestPasswordOfTheDatabaseIsNotShown(t *testing.T) {
 		"postgres://paybell:" + canary + "@a.example:5432,b.example:5433/paybell?pool_max_conns=4":     "postgres://a.example:5432,b.example:5433/paybell",
 		"postgres://paybell:" + canary + "%40" + canary + "@db.example/pay%20bell?sslmode=verify-full": "postgres://db.example:5432/pay%20bell",
 	} {
-		c := mustParse(t, good+"ledger: '"+text+"'\n")
+		c := mustParse(t, good+clusterSecretLine+"ledger: '"+text+"'\n")
 		var out bytes.Buffer
 		if err := c.print(&out); err != nil || !strings.Contains(out.String(), "ledger: "+want+" #") {
 			t.Errorf("%s, want %s: %v in\n%s", text, want, err, &out)

@@ -14,6 +14,9 @@ const (
 	goodAuth    = "auth: {keys: [{id: k1, algorithm: HS256, secret: 5d3c0b1f8a7e4c2d9b6f0a1e3c5d7f9b}]}\n"
 	goodSources = "sources: {shop: {provider: standard, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}}\n"
 	good        = goodAuth + goodSources
+
+	onPostgres        = "ledger: postgres://paybell@db/paybell\n"
+	clusterSecretLine = "cluster_secret: '" + clusterSecret + "'\n"
 )
 
 // parse reads a configuration with an environment of its own.
@@ -107,15 +110,23 @@ func TestConfigMistakes(t *testing.T) {
 		"public URL":        {good + "public_url: pay.example.com\n", nil, `paybell.yaml:3: public_url is not an address such as https://pay.example.com`},
 		"half of TLS":       {good + "tls: {cert: a.pem}\n", nil, `paybell.yaml:3: tls needs both cert and key`},
 		"endless drain":     {good + "drain: 1h\n", nil, `paybell.yaml:3: drain must be from 0s to 10m0s`},
-		"port of postgres":  {good + "ledger: postgres://u:hunter2@db:hunter2/paybell\n", nil, `paybell.yaml:3: ledger is no URL of a PostgreSQL database: invalid port`},
-		"pool of postgres":  {good + "ledger: postgres://u:hunter2@db/paybell?pool_max_conns=1\n", nil, `paybell.yaml:3: ledger is no URL of a PostgreSQL database: pool_max_conns must be 2 or more: one is for writes alone`},
+		"port of postgres":  {good + clusterSecretLine + "ledger: postgres://u:hunter2@db:hunter2/paybell\n", nil, `paybell.yaml:4: ledger is no URL of a PostgreSQL database: invalid port`},
+		"pool of postgres":  {good + clusterSecretLine + "ledger: postgres://u:hunter2@db/paybell?pool_max_conns=1\n", nil, `paybell.yaml:4: ledger is no URL of a PostgreSQL database: pool_max_conns must be 2 or more: one is for writes alone`},
 		"ledger of no kind": {good + "ledger: paybell.db\n", nil, `paybell.yaml:3: ledger is neither sqlite:PATH, such as sqlite:/var/lib/paybell/paybell.db, nor postgres://USER@HOST/DATABASE`},
-		"bus without a secret": {good + "bus: redis://:hunter2@localhost\n", nil,
-			`paybell.yaml: cluster_secret is missing: with a bus, all nodes need the same one; make it with: openssl rand -hex 32`},
-		"bus with a short secret": {good + "cluster_secret: hunter2\nbus: redis://:hunter2@localhost\n", nil,
+		"bus without a secret": {good + onPostgres + "bus: redis://:hunter2@localhost\n", nil,
+			`paybell.yaml: cluster_secret is missing: with a bus or a PostgreSQL ledger, all nodes need the same one; make it with: openssl rand -hex 32`},
+		"bus with a short secret": {good + onPostgres + "cluster_secret: hunter2\nbus: redis://:hunter2@localhost\n", nil,
+			`paybell.yaml:4: cluster_secret is shorter than 32 bytes; make one with: openssl rand -hex 32`},
+		"bus of no kind": {good + onPostgres + clusterSecretLine + "bus: nats://:hunter2@localhost\n", nil,
+			`paybell.yaml:5: bus must begin with redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://`},
+		"bus with SQLite, where each node has a ledger of its own": {good + "ledger: sqlite:a.db\n" + clusterSecretLine + "bus: redis://localhost\n", nil,
+			`paybell.yaml:5: bus needs ledger: postgres://…, since nodes that tell each other of changes share a ledger`},
+		"bus with the ledger that nobody chose": {good + clusterSecretLine + "bus: redis://localhost\n", nil,
+			`paybell.yaml:4: bus needs ledger: postgres://…, since nodes that tell each other of changes share a ledger`},
+		"tickets of nodes without a common secret": {good + onPostgres, nil,
+			`paybell.yaml: cluster_secret is missing: with a bus or a PostgreSQL ledger, all nodes need the same one; make it with: openssl rand -hex 32`},
+		"tickets sealed with a short secret": {good + "cluster_secret: x\n", nil,
 			`paybell.yaml:3: cluster_secret is shorter than 32 bytes; make one with: openssl rand -hex 32`},
-		"bus of no kind": {good + "cluster_secret: a-secret-of-32-bytes-or-even-more\nbus: nats://:hunter2@localhost\n", nil,
-			`paybell.yaml:4: bus must begin with redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://`},
 
 		"any origin":           {good + "origins: ['*']\n", nil, `paybell.yaml:3: origins[0] "*" would let in pages of strangers; name each origin exactly`},
 		"null origin":          {good + "origins: ['null']\n", nil, `paybell.yaml:3: origins[0] "null" would let in pages of strangers; name each origin exactly`},
@@ -172,7 +183,7 @@ func TestConfigMistakes(t *testing.T) {
 
 func TestConfigFillsInVariablesAndFiles(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("from a file\r\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "key"), []byte(clusterSecret+"\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "paybell.yaml")
@@ -189,7 +200,7 @@ func TestConfigFillsInVariablesAndFiles(t *testing.T) {
 	for what, pair := range map[string][2]string{
 		"listen":         {c.Listen, "127.0.0.1:81"},
 		"public_url":     {c.PublicURL, "https://pay.example.com/a$b$c"},
-		"cluster_secret": {string(c.ClusterSecret), "from a file"},
+		"cluster_secret": {string(c.ClusterSecret), clusterSecret},
 		"tls.key":        {c.TLS.Key, "a.pem"},
 		"auth.issuer":    {c.Auth.Issuer, "${HOST}"},
 		"auth.audience":  {c.Auth.Audience, "paybell"},

@@ -20,8 +20,9 @@ const (
 	revocationPoll = time.Second
 	// revocationPage is how many it reads at once.
 	revocationPage = 1000
-	// maxRevocations bounds how many may stand at a time, because every node keeps
-	// them in memory, at some 150 bytes each.
+	// maxRevocations is how many may stand before no single token can be revoked any
+	// more, because every node keeps them in memory, at some 150 bytes each. What
+	// revokes many tokens at once is the way out, and is always taken.
 	maxRevocations = 1_000_000
 )
 
@@ -33,7 +34,7 @@ type revocations struct {
 	close func([]order.Revocation) int // the connections that are concerned
 	log   *slog.Logger
 
-	most  int           // that may stand
+	most  int           // that may stand before single tokens are refused
 	turn  chan struct{} // holds a value while nobody reads
 	epoch string        // of what was read; the reader's, as the next
 	after int64
@@ -124,7 +125,7 @@ func (m *merchant) revoke(w http.ResponseWriter, r *http.Request) {
 		invalid(err.Error()).Write(w)
 		return
 	}
-	if m.revocations.known.Len() >= m.revocations.most {
+	if asked.Kind == order.RevokeToken && m.revocations.known.Len() >= m.revocations.most {
 		tooManyRevocations.Write(w)
 		return
 	}

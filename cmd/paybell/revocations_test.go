@@ -234,6 +234,14 @@ func TestTooManyRevocationsAreRefused(t *testing.T) {
 	gw.fails(http.StatusTooManyRequests, "too-many-revocations", "POST", "/v1/revocations", `{"jti":"c"}`)
 }
 
+func TestTooManyRevocationsDoNotKeepSubjectsOrdersAndKeysFromBeingRevoked(t *testing.T) {
+	gw := startGateway(t)
+	gw.gateway.revocations.most = 0
+	for _, body := range []string{`{"subject":"u42"}`, `{"order":"A1"}`, `{"key":"leaked"}`} {
+		gw.revoke(body)
+	}
+}
+
 // A changeable feed is another ledger's from some moment on.
 type changeable struct{ order.Revocations }
 

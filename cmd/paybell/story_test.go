@@ -123,9 +123,8 @@ func TestOrderExpiresByItsTerms(t *testing.T) {
 func TestRestartKeepsEverything(t *testing.T) {
 	ledger := filepath.Join(t.TempDir(), "paybell.db")
 	first := startGatewayWith(t, ledger, nil)
-	first.session("A1")
+	epoch := first.watch("A1", first.session("A1")).want("snapshot", 1, order.Created).Epoch
 	first.deliver("stripe", webhook.Simulation{ID: "evt_1", Order: "A1", Status: order.Paid})
-	epoch := first.gateway.ledger.Epoch()
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,7 @@ func Suite(t *testing.T, open Opener) {
 
 		{"LoadIsLossless", loadIsLossless},
 		{"SaveWithoutChange", saveWithoutChange},
+		{"SaveOfAnotherVersionIsUndone", saveOfAnotherVersionIsUndone},
 		{"DueOrders", dueOrders},
 		{"EventIsFoundByItsName", eventIsFoundByItsName},
 		{"StrangeIDs", strangeIDs},

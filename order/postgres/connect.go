@@ -223,6 +223,7 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	readOnly             = "25006"
+	divisionByZero       = "22012"
 	shutdowns            = "57P" // 57P01 to 57P05
 )
 

@@ -63,10 +63,13 @@ const (
 	moveHeads     = `UPDATE shard_heads h SET seq = u.seq FROM unnest($1::smallint[], $2::bigint[]) u (shard, seq) WHERE h.shard = u.shard`
 	insertChanges = `INSERT INTO changes (shard, seq, order_id, version, previous, state)
 		SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])`
-	saveOrders = `UPDATE orders o SET version = u.version, seq = u.seq, state = u.state, terms = u.terms, due_at = u.due_at
+	// A version that is not stored any more makes it fail, and so the commit that
+	// follows without waiting for the answer.
+	saveOrders = `WITH saved AS (UPDATE orders o SET version = u.version, seq = u.seq, state = u.state, terms = u.terms, due_at = u.due_at
 		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[])
 			u (order_id, was, version, seq, state, terms, due_at)
-		WHERE o.order_id = u.order_id AND o.version = u.was`
+		WHERE o.order_id = u.order_id AND o.version = u.was RETURNING 1)
+		SELECT 1 / (count(*) = cardinality($1::text[]))::int FROM saved`
 
 	tell = `INSERT INTO told (order_id, version, transport, subject, first_at, count)
 		SELECT order_id, version, transport, subject, first_at, count

@@ -223,10 +223,11 @@ func TestAServerThatSaysNothing(t *testing.T) {
 	record(t, run(t, store), event("e1", "A1", ""))
 }
 
-// TestReadsLeaveAConnectionToWrites, however many customers ask at once.
+// TestReadsLeaveAConnectionToWrites, and one to what a node must follow, however
+// many customers ask at once.
 func TestReadsLeaveAConnectionToWrites(t *testing.T) {
 	server := rig.StartPostgres(t)
-	url := server.Database("shop") + "&pool_max_conns=3"
+	url := server.Database("shop") + "&pool_max_conns=4"
 	store := open(t, url)
 	server.SQL("shop", "ALTER TABLE paybell.told RENAME TO told_aside; CREATE VIEW paybell.told AS SELECT *, pg_sleep(3)::text FROM paybell.told_aside")
 	server.SQL("shop", "INSERT INTO paybell.told_aside VALUES ('A1', 1, 'sse', '', now(), 1)")
@@ -242,8 +243,17 @@ func TestReadsLeaveAConnectionToWrites(t *testing.T) {
 	if err := store.Update(t.Context(), func(order.Tx) error { return nil }); err != nil {
 		t.Error(err)
 	}
+	if _, err := store.Heads(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := store.Changes(t.Context(), 0, 0, 1); err != nil {
+		t.Error(err)
+	}
+	if _, err := store.Revoked(t.Context(), 0, time.Now(), 1); err != nil {
+		t.Error(err)
+	}
 	if got := server.SQL("shop", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"); got == "0" {
-		t.Error("the write waited for the reads")
+		t.Error("they waited for the reads")
 	}
 	wg.Wait()
 }

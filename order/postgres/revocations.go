@@ -117,7 +117,7 @@ func (t *tx) Forget(_ context.Context, now time.Time, limit int) (int, error) {
 // Revoked returns revocations with Seq above after that are not over.
 func (s *Store) Revoked(ctx context.Context, after int64, now time.Time, limit int) (order.Revoked, error) {
 	var found order.Revoked
-	err := s.query(ctx, "revocations", func(rows pgx.Rows) error {
+	err := s.query(ctx, s.quick, "revocations", func(rows pgx.Rows) error {
 		r, err := scanRevocation(rows, &found.Head, &found.Epoch)
 		if r.Seq > 0 {
 			found.Revocations = append(found.Revocations, r)

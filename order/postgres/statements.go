@@ -72,9 +72,10 @@ const (
 		SELECT 1 / (count(*) = cardinality($1::text[]))::int FROM saved`
 
 	tell = `INSERT INTO told (order_id, version, transport, subject, first_at, count)
-		SELECT order_id, version, transport, subject, first_at, count
+		SELECT order_id, version, transport, subject, min(first_at), sum(count)
 		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
-			WITH ORDINALITY u (order_id, version, transport, subject, first_at, count, n) ORDER BY n
+			u (order_id, version, transport, subject, first_at, count) GROUP BY 1, 2, 3, 4
+			ORDER BY order_id COLLATE "C", version, transport COLLATE "C", subject COLLATE "C"
 		ON CONFLICT (order_id, version, transport, subject)
 		DO UPDATE SET count = told.count + excluded.count, first_at = least(told.first_at, excluded.first_at)`
 )

@@ -94,12 +94,12 @@ func (c *commit) run(ctx context.Context, tx Tx) error {
 
 // claim refuses the entries whose idempotency key was used for something else.
 func (c *commit) claim(ctx context.Context, tx Tx) error {
-	var keys []*IdempotencyKey
-	wanted := map[*entry]string{}
+	var claims []*entry
+	var keys []*IdempotencyKey // copies: a try that fails must not change what is asked for
 	for _, e := range c.batch {
 		if e.key != nil {
-			keys = append(keys, e.key)
-			wanted[e] = e.key.Fingerprint
+			key := *e.key
+			claims, keys = append(claims, e), append(keys, &key)
 		}
 	}
 	if len(keys) == 0 {
@@ -108,10 +108,9 @@ func (c *commit) claim(ctx context.Context, tx Tx) error {
 	if err := tx.Claim(ctx, keys); err != nil {
 		return err
 	}
-	for e, fingerprint := range wanted {
-		if e.key.Fingerprint != fingerprint {
+	for i, e := range claims {
+		if keys[i].Fingerprint != e.key.Fingerprint {
 			e.refused = ErrKeyReused
-			e.key.Fingerprint = fingerprint
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -337,5 +338,24 @@ func TestNoStepOfATransactionFailsInSilence(t *testing.T) {
 				t.Errorf("with a failing %s the state is %+v", step, states[0])
 			}
 		})
+	}
+}
+
+// TestAClaimThatFailedIsForgotten: what it found is not what is asked for, or a
+// ticket would open twice, and a key would pass for another request.
+func TestAClaimThatFailedIsForgotten(t *testing.T) {
+	l := order.NewLedger(lostClaim{newMemory()}, order.LedgerOptions{})
+	go l.Run(t.Context())
+	until := time.Now().Add(time.Hour)
+	for i, want := range []bool{true, false, false} {
+		if ok, err := l.Redeem(t.Context(), "T", until); ok != want || err != nil {
+			t.Errorf("try %d to redeem a ticket: %t, %v", i, ok, err)
+		}
+	}
+	for fingerprint, want := range []error{nil, order.ErrKeyReused} {
+		key := order.IdempotencyKey{Key: "k", Fingerprint: strconv.Itoa(fingerprint)}
+		if _, err := l.Register(t.Context(), key, "A", order.Terms{}); !errors.Is(err, want) {
+			t.Errorf("a key for request %d: %v", fingerprint, err)
+		}
 	}
 }

@@ -244,3 +244,11 @@ func (tx brittleTx) step(name string) error {
 	}
 	return nil
 }
+
+// A lostClaim store loses its connection after each first Claim, and tries again.
+type lostClaim struct{ *memory }
+
+func (s lostClaim) Update(ctx context.Context, fn func(order.Tx) error) error {
+	brittle{s.memory, "Claim"}.Update(ctx, fn)
+	return s.memory.Update(ctx, fn)
+}

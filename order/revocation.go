@@ -104,8 +104,8 @@ func (l *Ledger) Revoke(ctx context.Context, key IdempotencyKey, r Revocation) (
 		return Revocation{}, fmt.Errorf("order: %w", err)
 	}
 	r.ID, r.Seq, r.At = rand.Text(), 0, l.opts.Now().UTC().Truncate(time.Microsecond)
-	if key.Key != "" {
-		r.ID = key.Key
+	if key.Key != "" { // which may be forgotten before the revocation, and used for another
+		r.ID = key.Key + " " + key.Fingerprint
 	}
 	r.Expires = r.Expires.UTC().Truncate(time.Microsecond)
 	e := &entry{revocation: &r, key: l.claim(key)}

@@ -81,7 +81,8 @@ type Tx interface {
 
 	// Save stores the terms and due times of the records, and for those that
 	// are Changed the new state and one journal entry, whose Shard and Seq it
-	// fills in. The shard heads stay locked until the commit, so that in each
+	// fills in. A Version that does not follow the stored one fails the
+	// transaction. The shard heads stay locked until the commit, so that in each
 	// shard the order of Seq is the order of the commits. It also fills in the
 	// Epoch of a state that is new: the one in force as it is committed.
 	Save(ctx context.Context, records []*Record) error

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,12 +90,12 @@ A SQLite ledger can be looked at while no gateway runs on it.`,
 	return cmd
 }
 
-// openFile opens a SQLite ledger that is there already.
+// openFile opens a SQLite ledger that is there already, as it is.
 func openFile(ctx context.Context, l ledger, newEpoch bool) (*sqlite.Store, error) {
 	if _, err := os.Stat(l.path()); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no ledger at %s", l.path())
 	}
-	st, err := sqlite.Open(ctx, l.path(), sqlite.Options{NewEpoch: newEpoch})
+	st, err := sqlite.Open(ctx, l.path(), sqlite.Options{NewEpoch: newEpoch, AsItIs: true})
 	if errors.Is(err, sqlite.ErrInUse) {
 		return nil, fmt.Errorf("%w: stop the gateway first", err)
 	}
@@ -173,7 +174,8 @@ and doing it again does nothing.
 
 A gateway does the same when it starts. This is for databases in which the
 gateways' role may not make tables: run it as the owner, before the gateways of
-the new version start. Gateways of the version before go on working.`,
+the new version start. Gateways of the version before go on working, unless the changelog says
+otherwise.`,
 		Example: `  paybell ledger migrate --ledger postgres://owner@db.example/paybell`,
 		Args:    exactly(),
 	}
@@ -241,6 +243,9 @@ func beginEpoch(ctx context.Context, l ledger) (string, error) {
 			return "", err
 		}
 		return st.Epoch(), st.Close()
+	}
+	if s, err := postgres.Inspect(ctx, string(l)); err != nil || s.Form == 0 {
+		return "", cmp.Or(err, fmt.Errorf("there is no ledger at %s: is it another database, or another schema (search_path)?", l))
 	}
 	st, err := openLedger(ctx, l, true)
 	if err != nil {

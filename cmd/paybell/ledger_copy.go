@@ -19,8 +19,9 @@ func newLedgerCopyCommand() *cobra.Command {
 		Short: "Copy a ledger from SQLite to PostgreSQL",
 		Long: `Copy all that a SQLite ledger keeps into an empty one in PostgreSQL: callbacks,
 events, payments, orders and their terms, the journal with its numbers, idempotency
-keys, who was told what, what providers are still to be asked about, and the epoch. Clients notice nothing: the gateways that
-start on the copy go on where the old one stopped.
+keys, revocations, who was told what, what providers are still to be asked about,
+and the epoch. Clients notice nothing: the gateways that start on the copy go on
+where the old one stopped.
 
 Stop the gateway first; the file is only read. The copy is one transaction: until
 its end nothing of it is there, and one that fails or is interrupted leaves the
@@ -106,10 +107,10 @@ func copyLedger(ctx context.Context, from, to ledger, stdout, stderr io.Writer) 
 	_, err = fmt.Fprintf(stdout, `copied %s to %s in %v
   callbacks %d, events %d, repeats %d
   payments %d, orders %d, changes %d
-  keys %d, told %d, fetches %d
+  keys %d, told %d, fetches %d, revocations %d
   epoch %s
 `, from, to, time.Since(began).Round(100*time.Millisecond), count.Callbacks, count.Events, count.Repeats,
-		count.Payments, count.Orders, count.Changes, count.Keys, count.Told, count.Fetches, source.Epoch())
+		count.Payments, count.Orders, count.Changes, count.Keys, count.Told, count.Fetches, count.Revocations, source.Epoch())
 	return err
 }
 

@@ -25,7 +25,7 @@ type heartbeat struct {
 // run beats until ctx ends. While the ledger is out of reach, the number that was
 // known last stays.
 func (h heartbeat) run(ctx context.Context) {
-	node, known := rand.Text(), 1
+	node, known, level := rand.Text(), 1, slog.LevelWarn
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -33,8 +33,10 @@ func (h heartbeat) run(ctx context.Context) {
 		nodes, err := h.nodes.Beat(attempt, node, beatsWithin)
 		cancel()
 		switch {
+		case ctx.Err() != nil: // the beat was cut short
 		case err != nil:
-			h.log.Debug("say that this node runs", "err", err) // others speak louder of a ledger that is lost
+			h.log.Log(ctx, level, "say that this node runs", "err", err)
+			level = slog.LevelDebug // others speak louder of a ledger that is lost
 		case nodes != known:
 			h.log.Info("nodes that share the limits", "nodes", nodes, "before", known)
 			h.share(nodes)

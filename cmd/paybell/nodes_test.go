@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/paybell/paybell/internal/rig"
@@ -165,6 +168,28 @@ func TestNodesLearnHowManyTheyAre(t *testing.T) {
 	stops[0]()
 	running[0].Wait()
 }
+
+// TestANodeThatMayNotBeatSaysSo once, as its share of the limits is too large.
+func TestANodeThatMayNotBeatSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		ctx, stop := context.WithTimeout(t.Context(), 3*beatEvery)
+		defer stop()
+		heartbeat{nodes: deniedNodes{}, log: slog.New(slog.NewTextHandler(&log, nil))}.run(ctx)
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "permission denied") {
+			t.Errorf("the log is %q", got)
+		}
+	})
+}
+
+// deniedNodes are of a database that lets nobody write them.
+type deniedNodes struct{}
+
+func (deniedNodes) Beat(context.Context, string, time.Duration) (int, error) {
+	return 0, errors.New("permission denied")
+}
+
+func (deniedNodes) Leave(context.Context, string) error { return errors.New("permission denied") }
 
 func wantSoon(t *testing.T, what string, holds func() bool) {
 	t.Helper()

@@ -38,6 +38,28 @@ func saveWithoutChange(t *testing.T, open Opener) {
 	equal(t, "terms and due time", []any{got.Terms, got.DueAt}, []any{order.Terms{}, time.Time{}})
 }
 
+// saveOfAnotherVersionIsUndone: a version follows the one that is stored, or the
+// whole transaction is none.
+func saveOfAnotherVersionIsUndone(t *testing.T, open Opener) {
+	store, _ := open(t)
+	want := mustInsert(t, store, deliver(paid("e1", "A1")), deliver(paid("e2", "A2")))
+	err := store.Update(t.Context(), func(tx order.Tx) error {
+		records, err := tx.Load(t.Context(), []string{"A1", "A2"})
+		if err != nil {
+			return err
+		}
+		for i, r := range records {
+			r.Changed, r.State.Version = true, r.State.Version+1+int64(i)
+		}
+		return tx.Save(t.Context(), records)
+	})
+	if err == nil {
+		t.Error("a version that follows none was saved")
+	}
+	equal(t, "states", states(t, store, "A1", "A2"), []order.State{want[0].State, want[1].State})
+	equal(t, "journal", len(journal(t, store)), 2)
+}
+
 func due(t *testing.T, store order.Due, now time.Time, limit int) []string {
 	t.Helper()
 	got, err := store.Due(t.Context(), now, limit)

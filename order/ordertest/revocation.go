@@ -222,6 +222,21 @@ func ledgerRevokesOnce(t *testing.T, open Opener) {
 	equal(t, "stored", len(revoked(t, store, 0, noon, 10).Revocations), 3)
 }
 
+// ledgerRevokesUnderAForgottenKey: a revocation may outlive the idempotency key
+// under which it was asked for, and must not stand for another one then.
+func ledgerRevokesUnderAForgottenKey(t *testing.T, open Opener) {
+	store, _ := open(t)
+	ledger, _ := runLedger(t, store, order.LedgerOptions{})
+	for i, value := range []string{"k1", "k2"} {
+		key := order.IdempotencyKey{Key: "again", Fingerprint: "of " + value}
+		r, err := ledger.Revoke(t.Context(), key, order.Revocation{Kind: order.RevokeKey, Value: value})
+		if err != nil || r.Value != value || r.Seq != int64(i+1) {
+			t.Errorf("revoked %+v, %v; want %s", r, err, value)
+		}
+		equal(t, "keys forgotten", forget(t, store, time.Now().Add(order.KeyRetention+time.Hour), 10), 1)
+	}
+}
+
 // ledgerRedeemsATicketOnce: two ledgers over one store are two nodes.
 func ledgerRedeemsATicketOnce(t *testing.T, open Opener) {
 	store, _ := open(t)

@@ -49,6 +49,7 @@ func Suite(t *testing.T, open Opener) {
 
 		{"LoadIsLossless", loadIsLossless},
 		{"SaveWithoutChange", saveWithoutChange},
+		{"SaveOfAnotherVersionIsUndone", saveOfAnotherVersionIsUndone},
 		{"DueOrders", dueOrders},
 		{"EventIsFoundByItsName", eventIsFoundByItsName},
 		{"StrangeIDs", strangeIDs},
@@ -78,6 +79,7 @@ func Suite(t *testing.T, open Opener) {
 		{"LedgerKeepsTerms", ledgerKeepsTerms},
 		{"LedgerExpiresWhatIsDue", ledgerExpiresWhatIsDue},
 		{"LedgerRevokesOnce", ledgerRevokesOnce},
+		{"LedgerRevokesUnderAForgottenKey", ledgerRevokesUnderAForgottenKey},
 		{"LedgerRedeemsATicketOnce", ledgerRedeemsATicketOnce},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })

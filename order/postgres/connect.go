@@ -25,7 +25,7 @@ const (
 
 	connectTime = 5 * time.Second  // to come by one connection
 	writeTime   = 15 * time.Second // for a transaction, with waiting for a connection
-	readTime    = 10 * time.Second // for a read, likewise
+	readTime    = 10 * time.Second // for anything else, likewise
 	pingTime    = 2 * time.Second  // for a connection that has been idle to show that it is alive
 )
 
@@ -186,13 +186,21 @@ func (s *Store) run(ctx context.Context, limit time.Duration, use func(context.C
 	return fault(err)
 }
 
-// read lends a connection to a read. Reads leave one connection to writes.
-func (s *Store) read(ctx context.Context, use func(context.Context, *pgxpool.Conn) error) error {
-	select {
-	case s.readers <- struct{}{}:
-		defer func() { <-s.readers }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
+// A lane is places to wait for, one in each of its channels, from the narrowest on.
+type lane []chan struct{}
+
+// share lends a connection to what must leave some to others: to all but
+// transactions of the ledger.
+func (s *Store) share(ctx context.Context, l lane, use func(context.Context, *pgxpool.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	for _, places := range l {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+		case <-ctx.Done():
+			return s.unreached(ctx, context.Cause(ctx))
+		}
 	}
 	return s.run(ctx, readTime, use)
 }
@@ -223,6 +231,7 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	readOnly             = "25006"
+	divisionByZero       = "22012"
 	shutdowns            = "57P" // 57P01 to 57P05
 )
 

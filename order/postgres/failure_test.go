@@ -223,10 +223,48 @@ func TestAServerThatSaysNothing(t *testing.T) {
 	record(t, run(t, store), event("e1", "A1", ""))
 }
 
-// TestReadsLeaveAConnectionToWrites, however many customers ask at once.
+// TestFetchesLeaveAConnectionToWebhooks, however many are settled at once.
+func TestFetchesLeaveAConnectionToWebhooks(t *testing.T) {
+	server := rig.StartPostgres(t)
+	store := open(t, server.Database("shop")+"&pool_max_conns=4")
+	server.SQL("shop", `CREATE FUNCTION paybell.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN NULL; END';
+		CREATE TRIGGER slow BEFORE DELETE ON paybell.fetches EXECUTE FUNCTION paybell.slow()`)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() { store.SettleFetch(t.Context(), order.Fetch{Source: "shop", Ref: "tr_1"}, time.Time{}) })
+	}
+	writeWhileOthersSleep(t, server, store)
+	if _, err := store.Beat(t.Context(), "node", time.Minute); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+}
+
+// writeWhileOthersSleep writes while two connections are busy, and finds some
+// busy still.
+func writeWhileOthersSleep(t *testing.T, server *rig.Postgres, store *postgres.Store) {
+	t.Helper()
+	sleeping := func() string {
+		return server.SQL("shop", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+	}
+	for deadline := time.Now().Add(time.Minute); sleeping() != "2"; {
+		if time.Now().After(deadline) {
+			t.Fatal("they do not get going, or are too many")
+		}
+	}
+	if err := store.Update(t.Context(), func(order.Tx) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	if sleeping() == "0" {
+		t.Error("the write waited")
+	}
+}
+
+// TestReadsLeaveAConnectionToWrites, and one to what a node must follow, however
+// many customers ask at once.
 func TestReadsLeaveAConnectionToWrites(t *testing.T) {
 	server := rig.StartPostgres(t)
-	url := server.Database("shop") + "&pool_max_conns=3"
+	url := server.Database("shop") + "&pool_max_conns=4"
 	store := open(t, url)
 	server.SQL("shop", "ALTER TABLE paybell.told RENAME TO told_aside; CREATE VIEW paybell.told AS SELECT *, pg_sleep(3)::text FROM paybell.told_aside")
 	server.SQL("shop", "INSERT INTO paybell.told_aside VALUES ('A1', 1, 'sse', '', now(), 1)")
@@ -234,16 +272,18 @@ func TestReadsLeaveAConnectionToWrites(t *testing.T) {
 	for range 8 {
 		wg.Go(func() { store.Timeline(t.Context(), "A1") })
 	}
-	for deadline := time.Now().Add(time.Minute); server.SQL("shop", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") != "2"; {
-		if time.Now().After(deadline) {
-			t.Fatal("the reads do not get going")
-		}
+	writeWhileOthersSleep(t, server, store)
+	if _, err := store.Heads(t.Context()); err != nil {
+		t.Error(err)
 	}
-	if err := store.Update(t.Context(), func(order.Tx) error { return nil }); err != nil {
+	if _, err := store.Changes(t.Context(), 0, 0, 1); err != nil {
+		t.Error(err)
+	}
+	if _, err := store.Revoked(t.Context(), 0, time.Now(), 1); err != nil {
 		t.Error(err)
 	}
 	if got := server.SQL("shop", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"); got == "0" {
-		t.Error("the write waited for the reads")
+		t.Error("they waited for the reads")
 	}
 	wg.Wait()
 }

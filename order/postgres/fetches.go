@@ -49,7 +49,7 @@ func (t *tx) listFetches(deliveries []*order.Delivery) {
 // ClaimFetches implements [order.Fetches].
 func (s *Store) ClaimFetches(ctx context.Context, now, until time.Time, limit int) ([]order.Fetch, error) {
 	var claimed []order.Fetch
-	err := s.run(ctx, writeTime, func(ctx context.Context, conn *pgxpool.Conn) error {
+	err := s.share(ctx, s.slow, func(ctx context.Context, conn *pgxpool.Conn) error {
 		claimed = nil
 		rows, err := conn.Query(ctx, claimFetches, now, until, limit)
 		if err != nil {
@@ -71,7 +71,7 @@ func (s *Store) ClaimFetches(ctx context.Context, now, until time.Time, limit in
 
 // SettleFetch implements [order.Fetches].
 func (s *Store) SettleFetch(ctx context.Context, f order.Fetch, again time.Time) error {
-	err := s.run(ctx, writeTime, func(ctx context.Context, conn *pgxpool.Conn) error {
+	err := s.share(ctx, s.slow, func(ctx context.Context, conn *pgxpool.Conn) error {
 		batch := &pgx.Batch{} // one transaction
 		if again.IsZero() {
 			batch.Queue(fetched, f.Source, f.Ref, f.Asked)

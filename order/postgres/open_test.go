@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/paybell/paybell/internal/rig"
 	"github.com/paybell/paybell/order"
@@ -108,7 +109,7 @@ func TestAGatewayNeedsFewRights(t *testing.T) {
 	}
 	server.SQL("shop", `CREATE ROLE gateway LOGIN PASSWORD 'few';
 		GRANT USAGE ON SCHEMA paybell TO gateway;
-		GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA paybell TO gateway;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA paybell TO gateway;
 		GRANT USAGE ON ALL SEQUENCES IN SCHEMA paybell TO gateway`)
 	store := open(t, strings.Replace(url, "paybell:"+rig.PostgresPassword, "gateway:few", 1))
 	ledger := run(t, store)
@@ -126,6 +127,18 @@ func TestAGatewayNeedsFewRights(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := store.NewEpoch(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := store.Update(t.Context(), func(tx order.Tx) error { _, err := tx.Forget(t.Context(), time.Now(), 10); return err }); err != nil {
+		t.Error(err)
+	}
+	if err := store.SettleFetch(t.Context(), order.Fetch{Source: "shop", Ref: "tr_1"}, time.Time{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := store.Beat(t.Context(), "node", time.Minute); err != nil {
+		t.Error(err)
+	}
+	if err := store.Leave(t.Context(), "node"); err != nil {
 		t.Error(err)
 	}
 }

@@ -42,10 +42,11 @@ var (
 // A Store is an [order.Store], [order.Journal], [order.Due], [order.Revocations]
 // and [order.Nodes] in a database. Many goroutines may use it at once, and many Stores the same database.
 type Store struct {
-	pool    *pgxpool.Pool
-	readers chan struct{} // has room for all connections but one, which is left to writes
-	epoch   atomic.Pointer[string]
-	closed  atomic.Bool
+	pool   *pgxpool.Pool
+	quick  lane // what a node is lost without: all connections but one, which is left to writes
+	slow   lane // everything else: one connection less, where there are three
+	epoch  atomic.Pointer[string]
+	closed atomic.Bool
 }
 
 // Open opens the ledger in the database at a URL, and brings its tables up to
@@ -76,7 +77,8 @@ func open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fault(err)
 	}
-	s := &Store{pool: pool, readers: make(chan struct{}, config.MaxConns-1)}
+	quick := make(chan struct{}, config.MaxConns-1)
+	s := &Store{pool: pool, quick: lane{quick}, slow: lane{make(chan struct{}, max(1, config.MaxConns-2)), quick}}
 	err = s.start(ctx, opts)
 	if err != nil {
 		pool.Close()

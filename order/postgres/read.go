@@ -15,7 +15,7 @@ import (
 // query reads the rows of one statement. A pool notices that its server was
 // restarted by the first use of a connection; where that has brought no row yet,
 // the statement is tried on a new one.
-func (s *Store) query(ctx context.Context, what string, scan func(pgx.Rows) error, sql string, args ...any) error {
+func (s *Store) query(ctx context.Context, l lane, what string, scan func(pgx.Rows) error, sql string, args ...any) error {
 	begun := false
 	try := func(ctx context.Context, conn *pgxpool.Conn) error {
 		rows, err := conn.Query(ctx, sql, args...)
@@ -27,9 +27,9 @@ func (s *Store) query(ctx context.Context, what string, scan func(pgx.Rows) erro
 			return scan(rows)
 		})
 	}
-	err := s.read(ctx, try)
+	err := s.share(ctx, l, try)
 	if stale(err) && !begun {
-		err = s.read(ctx, try)
+		err = s.share(ctx, l, try)
 	}
 	if err != nil {
 		return fmt.Errorf("postgres: read %s: %w", what, err)
@@ -41,7 +41,7 @@ func (s *Store) query(ctx context.Context, what string, scan func(pgx.Rows) erro
 // that moment. A server shows a transaction to others only once it is durable.
 func (s *Store) States(ctx context.Context, orders []string) ([]order.State, error) {
 	states := make([]order.State, len(orders))
-	err := s.query(ctx, "states", func(rows pgx.Rows) error {
+	err := s.query(ctx, s.slow, "states", func(rows pgx.Rows) error {
 		var n int
 		var stored *string
 		var epoch string
@@ -66,7 +66,7 @@ func (s *Store) States(ctx context.Context, orders []string) ([]order.State, err
 // Heads returns the epoch and the last sequence number of every shard.
 func (s *Store) Heads(ctx context.Context) (order.Heads, error) {
 	var heads order.Heads
-	err := s.query(ctx, "heads", func(rows pgx.Rows) error { return scanHead(rows, &heads) }, selectHeads)
+	err := s.query(ctx, s.quick, "heads", func(rows pgx.Rows) error { return scanHead(rows, &heads) }, selectHeads)
 	if err != nil {
 		return order.Heads{}, err
 	}
@@ -87,7 +87,7 @@ func scanHead(rows pgx.Rows, heads *order.Heads) error {
 // Changes returns up to limit changes of a shard with Seq above after, by Seq.
 func (s *Store) Changes(ctx context.Context, shard int, after int64, limit int) ([]order.Change, error) {
 	var changes []order.Change
-	err := s.query(ctx, fmt.Sprint("changes of shard ", shard), func(rows pgx.Rows) error {
+	err := s.query(ctx, s.quick, fmt.Sprint("changes of shard ", shard), func(rows pgx.Rows) error {
 		c := order.Change{Shard: shard}
 		var stored, epoch string
 		err := rows.Scan(&c.Seq, &stored, &epoch)
@@ -107,7 +107,7 @@ func (s *Store) Changes(ctx context.Context, shard int, after int64, limit int) 
 // overdue first.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	var due []string
-	err := s.query(ctx, "due orders", func(rows pgx.Rows) error {
+	err := s.query(ctx, s.slow, "due orders", func(rows pgx.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		due = append(due, id)
@@ -121,7 +121,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 
 // Event returns the stored event of a source's id, and whether there is one.
 func (s *Store) Event(ctx context.Context, source, id string) (event order.Event, found bool, err error) {
-	err = s.query(ctx, "an event", func(rows pgx.Rows) error {
+	err = s.query(ctx, s.slow, "an event", func(rows pgx.Rows) error {
 		found = true
 		return scanEvent(rows, &event)
 	}, selectEvent, source, id)
@@ -134,7 +134,7 @@ func (s *Store) Event(ctx context.Context, source, id string) (event order.Event
 // Timeline returns what happened to an order at one moment, oldest first.
 func (s *Store) Timeline(ctx context.Context, id string) (order.Timeline, error) {
 	t := order.Timeline{Order: id, Callbacks: []order.TimedCallback{}, Changes: []order.TimelineChange{}, Told: []order.Told{}}
-	err := s.read(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
+	err := s.share(ctx, s.slow, func(ctx context.Context, conn *pgxpool.Conn) error {
 		options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 		return pgx.BeginTxFunc(ctx, conn, options, func(tx pgx.Tx) error { return readTimeline(ctx, tx, id, &t) })
 	})

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/paybell/paybell/order"
@@ -178,14 +177,15 @@ func (t *tx) queueSaves(heads map[int]int64, orders *orderRows, changes *changeR
 		t.queued.Queue(moveHeads, shards, seqs)
 		t.queued.Queue(insertChanges, changes.shards, changes.seqs, changes.orders, changes.versions, changes.previous, changes.states)
 	}
-	if n := int64(len(orders.ids)); n > 0 {
+	if len(orders.ids) > 0 {
 		t.wrote = true
 		t.queued.Queue(saveOrders, orders.ids, orders.was, orders.versions, orders.seqs, orders.states, orders.terms, orders.due).
-			Exec(func(tag pgconn.CommandTag) error {
-				if tag.RowsAffected() != n {
+			QueryRow(func(row pgx.Row) error {
+				err := row.Scan(nil)
+				if sqlState(err) == divisionByZero {
 					return errVersion
 				}
-				return nil
+				return err
 			})
 	}
 }

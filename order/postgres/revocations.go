@@ -117,7 +117,7 @@ func (t *tx) Forget(_ context.Context, now time.Time, limit int) (int, error) {
 // Revoked returns revocations with Seq above after that are not over.
 func (s *Store) Revoked(ctx context.Context, after int64, now time.Time, limit int) (order.Revoked, error) {
 	var found order.Revoked
-	err := s.query(ctx, "revocations", func(rows pgx.Rows) error {
+	err := s.query(ctx, s.quick, "revocations", func(rows pgx.Rows) error {
 		r, err := scanRevocation(rows, &found.Head, &found.Epoch)
 		if r.Seq > 0 {
 			found.Revocations = append(found.Revocations, r)
@@ -137,7 +137,7 @@ func (s *Store) Revoked(ctx context.Context, after int64, now time.Time, limit i
 // Beat says that a node runs, and returns how many have said so within a time, by
 // the database's clock.
 func (s *Store) Beat(ctx context.Context, node string, within time.Duration) (nodes int, err error) {
-	err = s.run(ctx, writeTime, func(ctx context.Context, conn *pgxpool.Conn) error {
+	err = s.share(ctx, s.quick, func(ctx context.Context, conn *pgxpool.Conn) error {
 		return conn.QueryRow(ctx, beat, node, within).Scan(&nodes)
 	})
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *Store) Beat(ctx context.Context, node string, within time.Duration) (no
 
 // Leave says that a node runs no longer.
 func (s *Store) Leave(ctx context.Context, node string) error {
-	err := s.run(ctx, writeTime, func(ctx context.Context, conn *pgxpool.Conn) error {
+	err := s.share(ctx, s.quick, func(ctx context.Context, conn *pgxpool.Conn) error {
 		_, err := conn.Exec(ctx, `DELETE FROM nodes WHERE id = $1`, node)
 		return err
 	})

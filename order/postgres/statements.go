@@ -63,15 +63,19 @@ const (
 	moveHeads     = `UPDATE shard_heads h SET seq = u.seq FROM unnest($1::smallint[], $2::bigint[]) u (shard, seq) WHERE h.shard = u.shard`
 	insertChanges = `INSERT INTO changes (shard, seq, order_id, version, previous, state)
 		SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])`
-	saveOrders = `UPDATE orders o SET version = u.version, seq = u.seq, state = u.state, terms = u.terms, due_at = u.due_at
+	// A version that is not stored any more makes it fail, and so the commit that
+	// follows without waiting for the answer.
+	saveOrders = `WITH saved AS (UPDATE orders o SET version = u.version, seq = u.seq, state = u.state, terms = u.terms, due_at = u.due_at
 		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[])
 			u (order_id, was, version, seq, state, terms, due_at)
-		WHERE o.order_id = u.order_id AND o.version = u.was`
+		WHERE o.order_id = u.order_id AND o.version = u.was RETURNING 1)
+		SELECT 1 / (count(*) = cardinality($1::text[]))::int FROM saved`
 
 	tell = `INSERT INTO told (order_id, version, transport, subject, first_at, count)
-		SELECT order_id, version, transport, subject, first_at, count
+		SELECT order_id, version, transport, subject, min(first_at), sum(count)
 		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
-			WITH ORDINALITY u (order_id, version, transport, subject, first_at, count, n) ORDER BY n
+			u (order_id, version, transport, subject, first_at, count) GROUP BY 1, 2, 3, 4
+			ORDER BY order_id COLLATE "C", version, transport COLLATE "C", subject COLLATE "C"
 		ON CONFLICT (order_id, version, transport, subject)
 		DO UPDATE SET count = told.count + excluded.count, first_at = least(told.first_at, excluded.first_at)`
 )

@@ -168,32 +168,12 @@ func (t *tx) Claim(_ context.Context, keys []*order.IdempotencyKey) error {
 
 // Tell locks the rows last and sorted, as all that lasts until the commit.
 func (t *tx) Tell(_ context.Context, told []order.Told) error {
-	type shown struct {
-		order, transport, subject string
-		version                   int64
-	}
-	sum := map[shown]order.Told{}
-	for _, to := range told {
-		to.Subject = clean(to.Subject)
-		key := shown{to.Order, to.Transport, to.Subject, to.Version}
-		if was, there := sum[key]; there {
-			to.Count += was.Count
-			if was.At.Before(to.At) {
-				to.At = was.At
-			}
-		}
-		sum[key] = to
-	}
-	list := slices.SortedFunc(maps.Values(sum), func(a, b order.Told) int {
-		return cmp.Or(strings.Compare(a.Order, b.Order), cmp.Compare(a.Version, b.Version),
-			strings.Compare(a.Transport, b.Transport), strings.Compare(a.Subject, b.Subject))
-	})
 	var orders, transports, subjects []string
 	var versions, counts []int64
 	var at []pgtype.Timestamptz
-	for _, to := range list {
+	for _, to := range told {
 		orders, versions, transports = append(orders, to.Order), append(versions, to.Version), append(transports, to.Transport)
-		subjects, at, counts = append(subjects, to.Subject), append(at, stamp(to.At)), append(counts, to.Count)
+		subjects, at, counts = append(subjects, clean(to.Subject)), append(at, stamp(to.At)), append(counts, to.Count)
 	}
 	t.queued.Queue(tell, orders, versions, transports, subjects, at, counts)
 	t.wrote = true

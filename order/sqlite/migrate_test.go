@@ -118,6 +118,27 @@ func TestLedgerThatIsBroughtForwardStaysSo(t *testing.T) {
 	}
 }
 
+// TestALookBringsNothingForward, nor does it make a ledger of an empty file.
+func TestALookBringsNothingForward(t *testing.T) {
+	path, empty := oldLedger(t, 4), filepath.Join(t.TempDir(), "empty.db")
+	before := structure(t, path)
+	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{AsItIs: true}); !errors.Is(err, sqlite.ErrVersion) || !strings.Contains(err.Error(), "paybell ledger migrate") {
+		t.Errorf("Open returned %v", err)
+	}
+	if after := structure(t, path); after != before {
+		t.Errorf("it consists of\n%s\nand before of\n%s", after, before)
+	}
+	if _, err := sqlite.Open(t.Context(), empty, sqlite.Options{AsItIs: true}); !errors.Is(err, sqlite.ErrNotLedger) {
+		t.Errorf("Open of an empty file returned %v", err)
+	}
+	open(t, path).Close()
+	store, err := sqlite.Open(t.Context(), path, sqlite.Options{AsItIs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Close()
+}
+
 // TestFetchesOfAnOlderLedgerAreStillAsked, and one that has no list of them yet
 // gets it.
 func TestFetchesOfAnOlderLedgerAreStillAsked(t *testing.T) {

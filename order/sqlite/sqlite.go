@@ -42,6 +42,10 @@ type Options struct {
 	// on a backup: clients may have seen versions that it does not have, and
 	// under the old epoch they would take no others for new.
 	NewEpoch bool
+
+	// AsItIs opens no ledger of an older schema, which would be brought forward
+	// for good, and makes none.
+	AsItIs bool
 }
 
 var (
@@ -189,7 +193,7 @@ func pool(path string, limit int, busy time.Duration, more string) (*sql.DB, err
 // prepareFile makes sure that the file is a ledger, brings it into service and
 // returns its epoch.
 func prepareFile(ctx context.Context, conn *sql.Conn, opts Options) (epoch string, err error) {
-	if err := identify(ctx, conn); err != nil {
+	if err := identify(ctx, conn, opts.AsItIs); err != nil {
 		return "", err
 	}
 	if err := configure(ctx, conn, opts); err != nil {
@@ -204,6 +208,9 @@ func prepareFile(ctx context.Context, conn *sql.Conn, opts Options) (epoch strin
 		(SELECT value FROM meta WHERE key = 'shards'),
 		(SELECT value FROM meta WHERE key = 'epoch')`).Scan(&version, &shards, &epoch); err != nil {
 		return "", fmt.Errorf("read its description: %w", err)
+	}
+	if opts.AsItIs && version < schemaVersion {
+		return "", fmt.Errorf("%w: its schema is %d, this program's is %d: bring it forward with 'paybell ledger migrate'", ErrVersion, version, schemaVersion)
 	}
 	if err := migrate(ctx, conn, version); err != nil {
 		return "", err
@@ -226,7 +233,8 @@ func prepareFile(ctx context.Context, conn *sql.Conn, opts Options) (epoch strin
 }
 
 // identify reads without changing anything, as the file may be someone else's.
-func identify(ctx context.Context, conn *sql.Conn) error {
+// One without tables is to become a ledger, unless it must be there.
+func identify(ctx context.Context, conn *sql.Conn, there bool) error {
 	var id int64
 	var tables int
 	err := conn.QueryRowContext(ctx, "SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id").Scan(&id, &tables)
@@ -235,7 +243,7 @@ func identify(ctx context.Context, conn *sql.Conn) error {
 		return ErrNotLedger
 	case err != nil:
 		return fmt.Errorf("read its header: %w", err)
-	case id != applicationID && (id != 0 || tables != 0):
+	case id != applicationID && (there || id != 0 || tables != 0):
 		return ErrNotLedger
 	}
 	return nil

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/paybell/paybell/internal/rig"
+)
+
+// TestANewEpochMakesNoLedger where there is none: whoever restores a backup learns
+// that it is elsewhere.
+func TestANewEpochMakesNoLedger(t *testing.T) {
+	server := rig.StartPostgres(t)
+	empty := filepath.Join(t.TempDir(), "empty.db")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for l, want := range map[ledger]string{
+		ledger(server.Database("wrong")): "there is no ledger at postgres://",
+		ledger("sqlite:" + empty):        "not a Paybell ledger",
+	} {
+		if epoch, err := beginEpoch(t.Context(), l); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a new epoch of %s: %q, %v", l, epoch, err)
+		}
+	}
+	if got := server.SQL("wrong", "SELECT to_regnamespace('paybell') IS NULL"); got != "t" {
+		t.Error("it made a schema")
+	}
+	if info, err := os.Stat(empty); err != nil || info.Size() > 0 {
+		t.Errorf("the empty file has become %v, %v", info, err)
+	}
+}

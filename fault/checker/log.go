@@ -169,21 +169,24 @@ type State struct {
 	UpdatedAt string `json:"updated_at"`
 }
 
-// A Row is a change in the ledger's journal, written down when it was first
-// read.
+// A Row is a change in the ledger's journal, written down when it was first read
+// since the ledger was put back from a backup, or was given a new epoch.
 type Row struct {
 	Mark      `json:"-"`
-	Reading   int   `json:"reading"` // counts the readings of the journal
+	Reading   int   `json:"reading"`        // counts the readings of the journal
+	Copy      int   `json:"copy,omitempty"` // how often the ledger had been put back from a backup
 	Shard     int   `json:"shard"`
 	Seq       int64 `json:"seq"`
 	Committed Time  `json:"committed"`
 	State     State `json:"state"`
 }
 
-// A Stored is an event that the ledger holds.
+// A Stored is an event that the ledger holds, written down when it was first read
+// since the ledger was put back from a backup.
 type Stored struct {
 	Mark    `json:"-"`
 	Reading int    `json:"reading"`
+	Copy    int    `json:"copy,omitempty"` // as of a [Row]
 	Source  string `json:"source"`
 	ID      string `json:"id"`
 	Order   string `json:"order"`
@@ -212,7 +215,8 @@ const (
 	NodeFault     = "node"
 	LedgerFault   = "ledger"         // Node cannot reach it; empty: nobody can
 	RefusalFault  = "ledger-refuses" // it takes no writes
-	NewEpochFault = "new-epoch"      // the ledger was replaced by an older copy of itself
+	RestoreFault  = "restored"       // it was replaced by an older copy of itself, and nobody reached it meanwhile
+	NewEpochFault = "new-epoch"      // it was given one, as belongs to a restore
 )
 
 // A Fault is what was broken, from when to when, and how often that had an
@@ -223,7 +227,10 @@ type Fault struct {
 	Until   Time   `json:"until"`
 	Kind    string `json:"kind"`
 	Node    string `json:"node,omitempty"`
-	Epoch   string `json:"epoch,omitempty"` // of NewEpochFault: the new one
+	Epoch   string `json:"epoch,omitempty"`   // of NewEpochFault: the new one; of RestoreFault: the copy's
+	Backup  Time   `json:"backup,omitempty"`  // of RestoreFault: all that was answered until then is in the copy
+	Reading int    `json:"reading,omitempty"` // of RestoreFault: what it read of the copy is what the copy was made with
+	Noticed Time   `json:"noticed,omitempty"` // of NewEpochFault: every node had noticed that it was due; 0: they had no time to
 	Effects int    `json:"effects"`
 	Text    string `json:"text,omitempty"`
 }

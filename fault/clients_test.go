@@ -24,9 +24,10 @@ type crowd struct {
 	record  *record
 	stream  *http.Client // whose answers may never end
 
-	up    atomic.Int64 // clients whose connection stands
-	group sync.WaitGroup
-	end   context.CancelFunc
+	up     atomic.Int64 // clients whose connection stands
+	asking atomic.Int64 // … and those who have asked for one and not been answered
+	group  sync.WaitGroup
+	end    context.CancelFunc
 }
 
 func newCrowd(targets []target, log *record) *crowd {
@@ -87,6 +88,7 @@ func (c *client) stay(ctx context.Context) {
 			life = 3 + rand.IntN(4)
 		}
 		token, expires := mint(c.orders, life)
+		c.asking.Add(1)
 		switch c.transport {
 		case "websocket":
 			c.webSocket(ctx, to.address(), token, expires)
@@ -95,6 +97,7 @@ func (c *client) stay(ctx context.Context) {
 		default:
 			c.poll(ctx, to.address(), token, expires)
 		}
+		c.asking.Add(-1)
 		if time.Since(stood) > 2*time.Second {
 			span = 200 * time.Millisecond
 		}

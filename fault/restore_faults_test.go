@@ -158,8 +158,9 @@ func (b *restoreBed) regressions() map[*node]float64 {
 	return times
 }
 
-// notice waits until every node has seen that its ledger went backwards and has let
-// its clients go, and returns when that was so. None may be ready then.
+// notice waits until every node has seen that its ledger went backwards, has let its
+// clients go and has answered whoever asked before, and returns when that was so.
+// None may be ready then.
 func (b *restoreBed) notice(was map[*node]float64) checker.Time {
 	deadline := time.Now().Add(30 * time.Second)
 	for _, n := range b.nodes {
@@ -174,12 +175,12 @@ func (b *restoreBed) notice(was map[*node]float64) checker.Time {
 			b.t.Errorf("/readyz of %s is %d though its ledger went backwards", n.name, code)
 		}
 	}
-	for b.crowd.up.Load() > 0 {
+	for b.crowd.asking.Load() > 0 {
 		if time.Now().After(deadline) {
-			b.t.Errorf("%d clients stay with nodes whose ledger went backwards", b.crowd.up.Load())
+			b.t.Errorf("%d clients stay with nodes whose ledger went backwards", b.crowd.asking.Load())
 			return 0
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 	at := now()
 	time.Sleep(either(3*time.Second, 300*time.Millisecond)) // in which nobody may be let in

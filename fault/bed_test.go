@@ -73,7 +73,8 @@ type load struct {
 	webhooks []target // nil: every node
 	clients  []target // nil: every node
 	orders   int
-	rate     int // webhooks a second
+	story    *story // nil: one of so many orders
+	rate     int    // webhooks a second
 	crowd    int
 	fair     bool
 	again    bool // the provider is asked to send all again, once nothing breaks any more
@@ -108,7 +109,10 @@ func (b *bed) run(l load) outcome {
 		warm(b.t, n)
 		idle[n] = n.measure(b.t, checker.Before, func(map[string]float64) bool { return true })
 	}
-	s := newStory(b.seed, l.orders, now()-checker.Time(time.Hour/time.Microsecond))
+	s := l.story
+	if s == nil {
+		s = newStory(b.seed, l.orders, anHourAgo())
+	}
 	b.register(s)
 	ctx, cancel := context.WithTimeout(b.t.Context(), either(20*time.Minute, 2*time.Minute))
 	defer cancel()
@@ -171,6 +175,9 @@ func (b *bed) run(l load) outcome {
 	b.check(&o, l.notice)
 	return o
 }
+
+// anHourAgo is when stories begin, so that nothing in them is yet to happen.
+func anHourAgo() checker.Time { return now() - checker.Time(time.Hour/time.Microsecond) }
 
 // warm asks a node for something of each kind, so that what it starts for the first
 // request is there before it is measured.

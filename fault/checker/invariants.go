@@ -36,7 +36,7 @@ var Invariants = []Invariant{
 	{"I6", "versions that a client sees only rise, and few come twice", monotone},
 	{"I7", "in the end every client has the newest state of each of its orders", complete},
 	{"I9", "a change reaches clients in time", timely},
-	{"I10", "a client sees only orders of its token, and nothing after the token's end", authorized},
+	{"I10", "a client sees only orders of its token, and nothing after the token's end or its revocation", authorized},
 	{"I11", "a client of a node that cannot reach the ledger is not left in silence", told},
 	{"I12", "what clients took is given back once they have gone", released},
 	{"I13", "strangers cause no 5xx, nothing panics or races, and no secret is in a log", robust},
@@ -228,7 +228,9 @@ func authorized(f *facts, wrong report) {
 				wrong(got.Mark, "client %s saw order %s %d ms after its token had ended", got.Client, got.State.Order, late/Millisecond)
 			}
 		}
+		f.ended(c, wrong)
 	}
+	f.refused(wrong)
 }
 
 // silence is how long a client may hear nothing from a node that has lost the

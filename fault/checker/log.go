@@ -50,6 +50,8 @@ const (
 	InboxFile    = "inbox.jsonl"
 	NodesFile    = "nodes.jsonl"
 	FaultsFile   = "faults.jsonl"
+
+	RevocationsFile = "revocations.jsonl"
 )
 
 // A Run is all that was written down of one run.
@@ -61,6 +63,8 @@ type Run struct {
 	Inbox    []Stored
 	Nodes    []Note
 	Faults   []Fault
+
+	Revocations []Revocation
 }
 
 // A Plan is what a run was to be, and what it is held to.
@@ -81,6 +85,7 @@ type Bounds struct {
 	CalmP99 Time  `json:"calm_p99,omitempty"` // while nothing is broken
 	Bus     Time  `json:"bus,omitempty"`      // while only the bus is
 	Node    Time  `json:"node,omitempty"`     // around the death of a node
+	Revoked Time  `json:"revoked,omitempty"`  // until nothing comes any more by a token that was revoked
 	RSS     int64 `json:"rss,omitempty"`      // bytes of each node at the end
 }
 
@@ -129,6 +134,8 @@ const (
 	Snapshot = "snapshot" // type of a state that is the first of its connection
 	Update   = "update"   // type of a newer one
 	Polled   = "poll"     // type of one that was asked for
+
+	Revoked = "token_revoked" // reason of Told, Closed and Refused
 )
 
 // A Receipt is one thing that happened to a client.
@@ -140,8 +147,11 @@ type Receipt struct {
 	Node      string   `json:"node"`
 	Transport string   `json:"transport"`
 	What      string   `json:"what"`
-	Orders    []string `json:"orders,omitempty"`  // of Opened: what its token names
-	Expires   Time     `json:"expires,omitempty"` // of Opened: its token's end
+	Orders    []string `json:"orders,omitempty"`  // of Opened and Refused: what its token names
+	Expires   Time     `json:"expires,omitempty"` // … the token's end
+	Token     string   `json:"token,omitempty"`   // … its id
+	Subject   string   `json:"subject,omitempty"` // … and whose it is
+	Issued    Time     `json:"issued,omitempty"`
 	Type      string   `json:"type,omitempty"`
 	State     *State   `json:"state,omitempty"`
 	Code      int      `json:"code,omitempty"`
@@ -251,6 +261,7 @@ func Read(dir string) (*Run, error) {
 		lines(dir, JournalFile, &r.Journal, func(j *Row) *Mark { return &j.Mark }),
 		lines(dir, InboxFile, &r.Inbox, func(s *Stored) *Mark { return &s.Mark }),
 		lines(dir, NodesFile, &r.Nodes, func(n *Note) *Mark { return &n.Mark }),
+		lines(dir, RevocationsFile, &r.Revocations, func(v *Revocation) *Mark { return &v.Mark }),
 		lines(dir, FaultsFile, &r.Faults, func(f *Fault) *Mark { return &f.Mark }),
 	)
 }

@@ -123,6 +123,7 @@ func (b *restoreBed) restore(noticed bool) {
 func (b *restoreBed) putBack() {
 	ctx := b.t.Context()
 	b.hole.Swallow()
+	b.hole.Cut() // or nodes would be told later, by the database that there was, what it had committed
 	f := checker.Fault{At: now(), Kind: checker.RestoreFault, Backup: b.backup}
 	time.Sleep(200 * time.Millisecond) // what it has already been asked to commit
 	b.dump(ctx)

@@ -63,8 +63,11 @@ fuzz-adapters: ## fuzz every provider's adapter for FUZZTIME, JOBS of them side 
 	@.ci/fuzz-adapters $(FUZZTIME) $(JOBS)
 
 .PHONY: fault
-fault: setup ## break what there is around real gateways, at full length; FAULT=Redis picks, SEED=7 repeats
-	go test -v -count=1 -timeout 4h -run 'TestFault.*$(FAULT)' ./fault -fault.long -fault.seed=$(SEED)
+fault: setup ## break what there is around real gateways, at full length; FAULT=Redis or Redis/killed picks, SEED=7 repeats
+	@fault='$(FAULT)'; case "$$fault" in \
+	*/*) run="TestFault.*($${fault%%/*})\$$/$${fault#*/}" ;; \
+	*) run="TestFault.*($$fault)" ;; \
+	esac; set -x; go test -v -count=1 -timeout 4h -run "$$run" ./fault -fault.long -fault.seed=$(SEED)
 
 .PHONY: bench
 bench: ## measure a gateway, its parts and its peers for 25 minutes, and write docs/performance.md

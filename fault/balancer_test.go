@@ -314,7 +314,7 @@ func TestBalancerAnswersWebhooksWhenANodeIsGone(t *testing.T) {
 		s := newSender([]target{{"balancer", f.url}}, log.webhooks)
 		s.fair = true
 		defer s.client.CloseIdleConnections()
-		story := newStory(newSeed(t), 40, now()-checker.Time(time.Hour/time.Microsecond))
+		story := newStory(newSeed(t), 40, anHourAgo())
 		gone := make(chan error, 1)
 		go func() {
 			time.Sleep(200 * time.Millisecond)

@@ -26,6 +26,7 @@ type bed struct {
 	log      *records
 	nodes    []*node
 	reader   *reader
+	crowd    *crowd // while a load runs
 	plan     checker.Plan
 	started  time.Time
 }
@@ -72,9 +73,11 @@ type load struct {
 	webhooks []target // nil: every node
 	clients  []target // nil: every node
 	orders   int
-	rate     int // webhooks a second
+	story    *story // nil: one of so many orders
+	rate     int    // webhooks a second
 	crowd    int
 	fair     bool
+	again    bool // the provider is asked to send all again, once nothing breaks any more
 	// breaks breaks things until ctx ends, which is when all webhooks were accepted.
 	// When it returns before, nothing is sent any more.
 	breaks func(ctx context.Context)
@@ -106,7 +109,10 @@ func (b *bed) run(l load) outcome {
 		warm(b.t, n)
 		idle[n] = n.measure(b.t, checker.Before, func(map[string]float64) bool { return true })
 	}
-	s := newStory(b.seed, l.orders, now()-checker.Time(time.Hour/time.Microsecond))
+	s := l.story
+	if s == nil {
+		s = newStory(b.seed, l.orders, anHourAgo())
+	}
 	b.register(s)
 	ctx, cancel := context.WithTimeout(b.t.Context(), either(20*time.Minute, 2*time.Minute))
 	defer cancel()
@@ -117,7 +123,7 @@ func (b *bed) run(l load) outcome {
 	defer func() { unfollow(); reading.Wait() }()
 
 	o := outcome{sender: newSender(l.webhooks, b.log.webhooks), crowd: newCrowd(l.clients, b.log.clients)}
-	o.sender.fair = l.fair
+	o.sender.fair, b.crowd = l.fair, o.crowd
 	o.crowd.come(ctx, l.crowd, s.orders)
 	defer o.crowd.leave()
 	o.crowd.await(b.t, l.crowd)
@@ -132,6 +138,9 @@ func (b *bed) run(l load) outcome {
 	events := o.sender.tell(ctx, s.events, l.rate, enough)
 	sent()
 	breaking.Wait()
+	if l.again {
+		o.sender.again(ctx, events)
+	}
 	b.plan.QuietAt = now()
 	o.crowd.await(b.t, l.crowd)
 	pause(ctx, either(5*time.Second, 1500*time.Millisecond))
@@ -166,6 +175,9 @@ func (b *bed) run(l load) outcome {
 	b.check(&o, l.notice)
 	return o
 }
+
+// anHourAgo is when stories begin, so that nothing in them is yet to happen.
+func anHourAgo() checker.Time { return now() - checker.Time(time.Hour/time.Microsecond) }
 
 // warm asks a node for something of each kind, so that what it starts for the first
 // request is there before it is measured.
@@ -223,6 +235,17 @@ func (c *crowd) await(t testing.TB, number int) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// sum adds up a figure of all nodes that answer.
+func (b *bed) sum(name string) int {
+	total := 0.0
+	for _, n := range b.nodes {
+		if values, err := n.metrics(); err == nil {
+			total += values[name]
+		}
+	}
+	return int(total)
 }
 
 func (b *bed) progress(ctx context.Context, o *outcome) {

@@ -24,9 +24,11 @@ type crowd struct {
 	record  *record
 	stream  *http.Client // whose answers may never end
 
-	up    atomic.Int64 // clients whose connection stands
-	group sync.WaitGroup
-	end   context.CancelFunc
+	up     atomic.Int64 // clients whose connection stands
+	asking atomic.Int64 // … and those who have asked for one and not been answered
+	group  sync.WaitGroup
+	ctx    context.Context // nil: nobody has come yet
+	end    context.CancelFunc
 }
 
 func newCrowd(targets []target, log *record) *crowd {
@@ -43,6 +45,8 @@ type client struct {
 	transport string
 	orders    []string
 	brief     bool // has tokens of a few seconds
+	keeps     bool // has one token, whatever becomes of it
+	pass      pass
 
 	conn  int
 	node  string
@@ -50,10 +54,17 @@ type client struct {
 	retry time.Duration // when it was told to come back; 0: nobody said
 }
 
+// join has one more client come, until the crowd leaves or ctx ends.
+func (c *crowd) join(ctx context.Context, one *client) {
+	if c.ctx == nil {
+		c.ctx, c.end = context.WithCancel(ctx)
+	}
+	c.group.Go(func() { one.stay(c.ctx) })
+}
+
 // come connects a number of clients, each to an order of the list, and some to
 // two, over each transport in turn.
 func (c *crowd) come(ctx context.Context, number int, orders []string) {
-	ctx, c.end = context.WithCancel(ctx)
 	for i := range number {
 		one := &client{
 			crowd: c, name: fmt.Sprintf("c%d", i), transport: []string{"websocket", "sse", "poll"}[i%3],
@@ -62,7 +73,7 @@ func (c *crowd) come(ctx context.Context, number int, orders []string) {
 		if other := orders[rand.IntN(len(orders))]; one.transport != "poll" && i%10 == 0 && other != one.orders[0] {
 			one.orders = append(one.orders, other)
 		}
-		c.group.Go(func() { one.stay(ctx) })
+		c.join(ctx, one)
 	}
 }
 
@@ -82,19 +93,9 @@ func (c *client) stay(ctx context.Context) {
 		stood := time.Now()
 		to := c.targets[rand.IntN(len(c.targets))]
 		c.node = to.name
-		life := 900
-		if c.brief {
-			life = 3 + rand.IntN(4)
-		}
-		token, expires := mint(c.orders, life)
-		switch c.transport {
-		case "websocket":
-			c.webSocket(ctx, to.address(), token, expires)
-		case "sse":
-			c.sse(ctx, to.address(), token, expires)
-		default:
-			c.poll(ctx, to.address(), token, expires)
-		}
+		c.asking.Add(1)
+		c.connect(ctx, to.address())
+		c.asking.Add(-1)
 		if time.Since(stood) > 2*time.Second {
 			span = 200 * time.Millisecond
 		}
@@ -107,6 +108,26 @@ func (c *client) stay(ctx context.Context) {
 	}
 }
 
+// connect waits over the client's transport until the connection ends. It has a new
+// token each time, unless it keeps the one that it came with.
+func (c *client) connect(ctx context.Context, base string) {
+	if !c.keeps {
+		life := 900
+		if c.brief {
+			life = 3 + rand.IntN(4)
+		}
+		c.pass = issue(c.orders, "", life)
+	}
+	switch c.transport {
+	case "websocket":
+		c.webSocket(ctx, base)
+	case "sse":
+		c.sse(ctx, base)
+	default:
+		c.poll(ctx, base)
+	}
+}
+
 func (c *client) note(r checker.Receipt) {
 	r.Client, r.Conn, r.Node, r.Transport = c.name, c.conn, c.node, c.transport
 	if r.At == 0 {
@@ -116,8 +137,8 @@ func (c *client) note(r checker.Receipt) {
 }
 
 // stands notes that the connection is there, and returns what notes its end.
-func (c *client) stands(expires checker.Time) (ends func(code int, reason string)) {
-	c.note(checker.Receipt{What: checker.Opened, Orders: c.orders, Expires: expires})
+func (c *client) stands() (ends func(code int, reason string)) {
+	c.note(c.came(checker.Opened))
 	c.up.Add(1)
 	return func(code int, reason string) {
 		c.up.Add(-1)
@@ -125,8 +146,17 @@ func (c *client) stands(expires checker.Time) (ends func(code int, reason string
 	}
 }
 
+// came is a receipt that says with what token the client came.
+func (c *client) came(what string) checker.Receipt {
+	return checker.Receipt{
+		What: what, Orders: c.orders, Expires: c.pass.expires, Token: c.pass.id, Subject: c.pass.subject, Issued: c.pass.issued,
+	}
+}
+
 func (c *client) refused(code int, reason string) {
-	c.note(checker.Receipt{What: checker.Refused, Code: code, Reason: reason})
+	r := c.came(checker.Refused)
+	r.Code, r.Reason = code, reason
+	c.note(r)
 }
 
 func (c *client) got(typ string, s *checker.State) {
@@ -150,12 +180,30 @@ func (c *client) told(f farewell) {
 
 var tokens atomic.Int64
 
-// mint makes a token as a merchant's backend does, and says when it ends.
+// A pass is a token, and what it says.
+type pass struct {
+	token, id, subject string
+	issued, expires    checker.Time
+}
+
+// mint makes a token that names no subject, and says when it ends.
 func mint(orders []string, life int) (token string, expires checker.Time) {
+	p := issue(orders, "", life)
+	return p.token, p.expires
+}
+
+// issue makes a token as a merchant's backend does.
+func issue(orders []string, subject string, life int) pass {
 	issued := time.Now().Unix()
-	claims, err := json.Marshal(map[string]any{
-		"iss": "fault", "aud": "paybell", "iat": issued, "exp": issued + int64(life), "jti": fmt.Sprintf("t%d", tokens.Add(1)), "orders": orders,
-	})
+	p := pass{
+		id: fmt.Sprintf("t%d", tokens.Add(1)), subject: subject,
+		issued: checker.Time(issued) * checker.Second, expires: checker.Time(issued+int64(life)) * checker.Second,
+	}
+	says := map[string]any{"iss": "fault", "aud": "paybell", "iat": issued, "exp": issued + int64(life), "jti": p.id, "orders": orders}
+	if subject != "" {
+		says["sub"] = subject
+	}
+	claims, err := json.Marshal(says)
 	if err != nil {
 		panic(err) // it is numbers and texts
 	}
@@ -163,5 +211,6 @@ func mint(orders []string, life int) (token string, expires checker.Time) {
 	signed := part([]byte(`{"alg":"HS256","typ":"JWT","kid":"k1"}`)) + "." + part(claims)
 	mac := hmac.New(sha256.New, []byte(tokenSecret))
 	mac.Write([]byte(signed))
-	return signed + "." + part(mac.Sum(nil)), checker.Time(issued+int64(life)) * checker.Second
+	p.token = signed + "." + part(mac.Sum(nil))
+	return p
 }

@@ -61,7 +61,7 @@ func TestFaultSameEventEverywhereAtOnce(t *testing.T) {
 	b, _ := newCluster(t, "same event at all nodes at once", 3, settings{})
 	const times = 1000
 	orders := either(20, 4)
-	s := newStory(b.seed, orders, now()-checker.Time(time.Hour/time.Microsecond))
+	s := newStory(b.seed, orders, anHourAgo())
 	l := load{orders: orders, rate: 1000, crowd: 30, fair: true}
 	l.breaks = func(ctx context.Context) {
 		sender := newSender(b.each(), b.log.webhooks)

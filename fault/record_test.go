@@ -39,8 +39,9 @@ func (r *record) write(v any) {
 
 // records are the logs of a run, in the folder that the checker reads.
 type records struct {
-	dir                                                string
-	webhooks, clients, journal, inbox, nodes, breakage *record
+	dir string
+
+	webhooks, clients, journal, inbox, nodes, breakage, revocations *record
 }
 
 func newRecords(t testing.TB, dir string) *records {
@@ -55,13 +56,14 @@ func newRecords(t testing.TB, dir string) *records {
 	return &records{
 		dir: dir, webhooks: open(checker.WebhooksFile), clients: open(checker.ClientsFile), journal: open(checker.JournalFile),
 		inbox: open(checker.InboxFile), nodes: open(checker.NodesFile), breakage: open(checker.FaultsFile),
+		revocations: open(checker.RevocationsFile),
 	}
 }
 
 // close writes all to the disk, and the plan with it.
 func (r *records) close(t testing.TB, plan checker.Plan) {
 	t.Helper()
-	for _, one := range []*record{r.webhooks, r.clients, r.journal, r.inbox, r.nodes, r.breakage} {
+	for _, one := range []*record{r.webhooks, r.clients, r.journal, r.inbox, r.nodes, r.breakage, r.revocations} {
 		one.mu.Lock()
 		if err := one.w.Flush(); err != nil {
 			t.Fatal(err)

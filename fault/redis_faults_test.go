@@ -33,17 +33,6 @@ func newRedisBed(t *testing.T, scenario string, nodes int, s settings) *redisBed
 	return b
 }
 
-// sum adds up a figure of all nodes that answer.
-func (b *bed) sum(name string) int {
-	total := 0.0
-	for _, n := range b.nodes {
-		if values, err := n.metrics(); err == nil {
-			total += values[name]
-		}
-	}
-	return int(total)
-}
-
 // without notes that the bus is broken while fn runs and until nodes trust it again,
 // and how far a figure of theirs rose meanwhile: that it had an effect at all.
 func (b *redisBed) without(ctx context.Context, figure string, fn func()) {

@@ -72,6 +72,19 @@ func (s *sender) tell(ctx context.Context, events []told, rate int, enough <-cha
 	return events[:sent]
 }
 
+// again sends events anew, each until it is accepted.
+func (s *sender) again(ctx context.Context, events []told) {
+	turn := make(chan struct{}, 16)
+	for _, e := range events {
+		turn <- struct{}{}
+		s.open.Go(func() {
+			defer func() { <-turn }()
+			s.until(ctx, e)
+		})
+	}
+	s.open.Wait()
+}
+
 func (s *sender) deliver(ctx context.Context, e told) {
 	if !s.fair {
 		switch rand.IntN(20) {

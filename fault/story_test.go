@@ -62,6 +62,26 @@ func newStory(seed uint64, orders int, since checker.Time) *story {
 	}
 }
 
+// busyStory has orders of which each changes again and again: what is paid goes back
+// in small pieces.
+func busyStory(seed uint64, orders, rounds int, since checker.Time) *story {
+	s := &story{terms: map[string]checker.Terms{}}
+	for n := range rounds {
+		for i := range orders {
+			id := fmt.Sprintf("o%d-%d", seed, i)
+			e := checker.Event{Order: id, Payment: id + "-p1", Kind: "payment", Status: "paid", Amount: int64(rounds) * 100, Currency: currency}
+			if n == 0 {
+				s.orders = append(s.orders, id)
+			} else {
+				e.Kind, e.Status, e.Amount, e.Ref = "refund", "refunded", 1, fmt.Sprintf("%s-r%d", id, n)
+			}
+			e.At = since + checker.Time(n)*checker.Second
+			s.events = append(s.events, told{fmt.Sprintf("e%d-%d-%d", seed, i, n), e})
+		}
+	}
+	return s
+}
+
 // script is one course that a payment may take, oldest event first.
 func script(r *rand.Rand, id string, amount int64, registered bool) []checker.Event {
 	pay := func(attempt int, status string, amount int64) checker.Event {

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -25,22 +26,24 @@ type envelope struct {
 	farewell
 }
 
-func (c *client) webSocket(ctx context.Context, base, token string, expires checker.Time) {
+func (c *client) webSocket(ctx context.Context, base string) {
 	dial, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	conn, response, err := websocket.Dial(dial, "ws"+strings.TrimPrefix(base, "http")+"/v1/ws", &websocket.DialOptions{
-		HTTPClient: c.stream, Subprotocols: []string{"paybell.v1", "bearer." + token},
+		HTTPClient: c.stream, Subprotocols: []string{"paybell.v1", "bearer." + c.pass.token},
 	})
 	if err != nil {
 		c.refused(status(response), "")
 		return
 	}
 	defer conn.CloseNow()
-	ends := c.stands(expires)
+	ends := c.stands()
 	for {
 		_, text, err := conn.Read(ctx)
 		if err != nil {
-			ends(int(websocket.CloseStatus(err)), "")
+			var closed websocket.CloseError
+			errors.As(err, &closed)
+			ends(int(websocket.CloseStatus(err)), strings.ReplaceAll(closed.Reason, " ", "_"))
 			return
 		}
 		var m envelope
@@ -64,13 +67,13 @@ func status(r *http.Response) int {
 	return r.StatusCode
 }
 
-func (c *client) sse(ctx context.Context, base, token string, expires checker.Time) {
+func (c *client) sse(ctx context.Context, base string) {
 	query := url.Values{"order": c.orders}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/sse?"+query.Encode(), nil)
 	if err != nil {
 		panic(err) // the address is our own
 	}
-	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Authorization", "Bearer "+c.pass.token)
 	response, err := c.stream.Do(request)
 	if err != nil {
 		c.refused(0, "")
@@ -81,7 +84,7 @@ func (c *client) sse(ctx context.Context, base, token string, expires checker.Ti
 		c.later(response)
 		return
 	}
-	ends := c.stands(expires)
+	ends := c.stands()
 	var event string
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
@@ -113,16 +116,24 @@ func (c *client) sseEvent(event string, data []byte) {
 
 // later notes that the client was not let in, and when it is to come again.
 func (c *client) later(response *http.Response) {
-	io.Copy(io.Discard, io.LimitReader(response.Body, 4<<10))
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
 		c.retry = time.Duration(seconds) * time.Second
 	}
-	c.refused(response.StatusCode, "")
+	c.refused(response.StatusCode, problem(response))
+}
+
+// problem is the name of the problem that an answer tells of, as goodbyes have it.
+func problem(response *http.Response) string {
+	var p struct{ Type string }
+	if json.NewDecoder(io.LimitReader(response.Body, 4<<10)).Decode(&p) != nil {
+		return ""
+	}
+	return strings.ReplaceAll(strings.TrimPrefix(p.Type, "urn:paybell:problem:"), "-", "_")
 }
 
 // poll asks again and again. To the log it is one connection, which ends when a
 // poll fails or the token does.
-func (c *client) poll(ctx context.Context, base, token string, expires checker.Time) {
+func (c *client) poll(ctx context.Context, base string) {
 	const hold = 25
 	tag := ""
 	if s, ok := c.last[c.orders[0]]; ok {
@@ -135,13 +146,13 @@ func (c *client) poll(ctx context.Context, base, token string, expires checker.T
 		if err != nil {
 			panic(err) // the address is our own
 		}
-		request.Header.Set("Authorization", "Bearer "+token)
+		request.Header.Set("Authorization", "Bearer "+c.pass.token)
 		if tag != "" {
 			request.Header.Set("If-None-Match", tag)
 		}
 		response, err := c.stream.Do(request)
 		if err != nil {
-			c.polled(ends, 0)
+			c.polled(ends, 0, "")
 			return
 		}
 		var s checker.State
@@ -153,7 +164,7 @@ func (c *client) poll(ctx context.Context, base, token string, expires checker.T
 			if ends == nil {
 				c.later(response)
 			} else {
-				c.polled(ends, response.StatusCode)
+				c.polled(ends, response.StatusCode, problem(response))
 			}
 			response.Body.Close()
 			return
@@ -161,11 +172,11 @@ func (c *client) poll(ctx context.Context, base, token string, expires checker.T
 		io.Copy(io.Discard, response.Body)
 		response.Body.Close()
 		if err != nil {
-			c.polled(ends, 0)
+			c.polled(ends, 0, "")
 			return
 		}
 		if ends == nil {
-			ends = c.stands(expires)
+			ends = c.stands()
 			wait = "?wait=" + strconv.Itoa(hold)
 			if response.StatusCode == http.StatusNotModified { // what it knows is the state as it is
 				s = c.last[c.orders[0]]
@@ -180,10 +191,10 @@ func (c *client) poll(ctx context.Context, base, token string, expires checker.T
 }
 
 // polled notes the end of a client's polls, or that there was none.
-func (c *client) polled(ends func(int, string), code int) {
+func (c *client) polled(ends func(int, string), code int, reason string) {
 	if ends == nil {
-		c.refused(code, "")
+		c.refused(code, reason)
 		return
 	}
-	ends(code, "")
+	ends(code, reason)
 }

@@ -10,22 +10,32 @@ import (
 type facts struct {
 	*Run
 
-	stored map[string]Mark  // event ids in the ledger, where first
-	kept   map[string]bool  // … before all were sent again
-	events map[string]Event // by id, as they were sent
+	reigns   []reign // of copies of the ledger and its epochs, one after the other
+	restores []Fault
 
-	rows      map[string][]Row // an order's changes in the last epoch, by version
-	histories [][]Row          // an order's changes in one epoch each, by version
-	at        map[place]Row
-	epochs    map[string]bool // that the ledger ever had
+	stored map[string]Mark   // event ids in the ledger that there is in the end, where first
+	kept   map[string]bool   // … before all were sent again
+	held   []map[string]bool // event ids that each restore brought back
+	events map[string]Event  // by id, as they were sent
+
+	rows      map[string][]Row  // an order's changes in the end, by version
+	histories map[history][]Row // … in each copy and epoch
+	at        map[place][]Row   // one in each
+	epochs    map[string]bool   // that the ledger ever had
 
 	conns []*connection // in the sequence in which they came to stand
 }
 
+// A history is that of an order in one copy of the ledger and one epoch.
+type history struct {
+	copy         int
+	epoch, order string
+}
+
 // A place is a version of an order.
 type place struct {
-	epoch, order string
-	version      int64
+	order   string
+	version int64
 }
 
 // A connection is one of a client, from the moment that it stood.
@@ -53,25 +63,22 @@ func (c *connection) last(id string) *Receipt {
 
 func gather(r *Run) *facts {
 	f := &facts{
-		Run: r, stored: map[string]Mark{}, kept: map[string]bool{}, events: map[string]Event{},
-		rows: map[string][]Row{}, at: map[place]Row{}, epochs: map[string]bool{r.Plan.Epoch: true},
+		Run: r, reigns: r.reigns(), stored: map[string]Mark{}, kept: map[string]bool{}, events: map[string]Event{},
+		rows: map[string][]Row{}, histories: map[history][]Row{}, at: map[place][]Row{}, epochs: map[string]bool{r.Plan.Epoch: true},
 	}
-	for _, s := range r.Inbox {
-		if _, ok := f.stored[s.ID]; !ok {
-			f.stored[s.ID] = s.Mark
-		}
-		if r.Plan.Replayed == 0 || s.Reading <= r.Plan.Replayed {
-			f.kept[s.ID] = true
+	for _, fault := range r.Faults {
+		switch fault.Kind {
+		case NewEpochFault:
+			f.epochs[fault.Epoch] = true
+		case RestoreFault:
+			f.restores = append(f.restores, fault)
+			f.held = append(f.held, map[string]bool{})
 		}
 	}
+	f.readInbox()
 	for _, a := range r.Webhooks {
 		if !a.Forged {
 			f.events[a.ID] = a.Event
-		}
-	}
-	for _, fault := range r.Faults {
-		if fault.Kind == NewEpochFault {
-			f.epochs[fault.Epoch] = true
 		}
 	}
 	f.readJournal()
@@ -79,26 +86,36 @@ func gather(r *Run) *facts {
 	return f
 }
 
-func (f *facts) readJournal() {
-	type history struct{ epoch, order string }
-	at := map[history]int{}
-	epoch := f.Plan.Epoch
-	for _, row := range f.Journal {
-		epoch = row.State.Epoch
-		h := history{epoch, row.State.Order}
-		i, ok := at[h]
-		if !ok {
-			i = len(f.histories)
-			at[h] = i
-			f.histories = append(f.histories, nil)
+func (f *facts) readInbox() {
+	last := f.reigns[len(f.reigns)-1].copy
+	for _, s := range f.Inbox {
+		if s.Copy > 0 && s.Copy <= last && s.Reading <= f.restores[s.Copy-1].Reading {
+			f.held[s.Copy-1][s.ID] = true
 		}
-		f.histories[i] = append(f.histories[i], row)
-		f.at[place{epoch, row.State.Order, row.State.Version}] = row
+		if s.Copy != last {
+			continue
+		}
+		if _, ok := f.stored[s.ID]; !ok {
+			f.stored[s.ID] = s.Mark
+		}
+		if f.Plan.Replayed == 0 || s.Reading <= f.Plan.Replayed {
+			f.kept[s.ID] = true
+		}
 	}
-	for _, rows := range f.histories {
+}
+
+func (f *facts) readJournal() {
+	for _, row := range f.Journal {
+		h := history{row.Copy, row.State.Epoch, row.State.Order}
+		f.histories[h] = append(f.histories[h], row)
+		p := place{row.State.Order, row.State.Version}
+		f.at[p] = append(f.at[p], row)
+	}
+	last := f.reigns[len(f.reigns)-1]
+	for h, rows := range f.histories {
 		slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(a.State.Version, b.State.Version) })
-		if rows[0].State.Epoch == epoch {
-			f.rows[rows[0].State.Order] = rows
+		if h.copy == last.copy && h.epoch == last.epoch {
+			f.rows[h.order] = rows
 		}
 	}
 }

@@ -120,6 +120,7 @@ func written(t *testing.T, r *Run) *Run {
 	write(t, dir, InboxFile, r.Inbox)
 	write(t, dir, NodesFile, r.Nodes)
 	write(t, dir, FaultsFile, r.Faults)
+	write(t, dir, RevocationsFile, r.Revocations)
 	read, err := Read(dir)
 	if err != nil {
 		t.Fatal(err)

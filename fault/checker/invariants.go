@@ -36,7 +36,7 @@ var Invariants = []Invariant{
 	{"I6", "versions that a client sees only rise, and few come twice", monotone},
 	{"I7", "in the end every client has the newest state of each of its orders", complete},
 	{"I9", "a change reaches clients in time", timely},
-	{"I10", "a client sees only orders of its token, and nothing after the token's end", authorized},
+	{"I10", "a client sees only orders of its token, and nothing after the token's end or its revocation", authorized},
 	{"I11", "a client of a node that cannot reach the ledger is not left in silence", told},
 	{"I12", "what clients took is given back once they have gone", released},
 	{"I13", "strangers cause no 5xx, nothing panics or races, and no secret is in a log", robust},
@@ -57,23 +57,12 @@ func (r *Run) Check() []Violation {
 	return all
 }
 
-func durable(f *facts, wrong report) {
-	for _, a := range f.Webhooks {
-		if a.Accepted() && !a.Forged && !a.Replay && !f.kept[a.ID] {
-			wrong(a.Mark, "%s was answered %d and is not in the ledger", a.ID, a.Code)
-		}
-	}
-}
-
 func once(f *facts, wrong report) {
-	seen := map[[2]string]Mark{}
+	seen := distinct(f.Inbox)
 	for _, s := range f.Inbox {
-		key := [2]string{s.Source, s.ID}
-		if first, ok := seen[key]; ok {
+		if first := seen[Stored{Copy: s.Copy, Source: s.Source, ID: s.ID}]; first != s.Mark {
 			wrong(s.Mark, "%s of %s is stored twice, first at %v", s.ID, s.Source, first)
-			continue
 		}
-		seen[key] = s.Mark
 	}
 	for _, h := range f.histories {
 		for i, row := range h {
@@ -87,8 +76,8 @@ func once(f *facts, wrong report) {
 
 func prefix(f *facts, wrong report) {
 	type shard struct {
-		epoch  string
-		number int
+		copy, number int
+		epoch        string
 	}
 	type position struct {
 		reading int
@@ -96,7 +85,7 @@ func prefix(f *facts, wrong report) {
 	}
 	last := map[shard]position{} // as the journal was read
 	for _, row := range f.Journal {
-		s := shard{row.State.Epoch, row.Shard}
+		s := shard{row.Copy, row.Shard, row.State.Epoch}
 		was := last[s]
 		switch {
 		case row.Seq == was.seq+1:
@@ -114,7 +103,7 @@ func prefix(f *facts, wrong report) {
 func merged(f *facts, wrong report) {
 	told := map[string][]Event{}
 	for _, s := range f.Inbox {
-		if e, ok := f.events[s.ID]; ok && f.stored[s.ID] == s.Mark {
+		if e, ok := f.events[s.ID]; ok && f.stored[s.ID] == s.Mark { // in the end, and not a second time
 			told[e.Order] = append(told[e.Order], e)
 		} else if !ok {
 			wrong(s.Mark, "%s is stored and nobody sent it", s.ID)
@@ -152,12 +141,17 @@ func sound(f *facts, wrong report) {
 			}
 			continue
 		}
-		row, ok := f.at[place{s.Epoch, s.Order, s.Version}]
+		rows := f.at[place{s.Order, s.Version}]
+		matches := slices.ContainsFunc(rows, func(row Row) bool {
+			same := row.State
+			same.Epoch = s.Epoch // a copy's journal goes on in its new epoch
+			return same == s && f.reigned(row.Copy, s.Epoch)
+		})
 		switch {
-		case !ok:
+		case len(rows) == 0:
 			wrong(c.Mark, "version %d of order %s is not in the journal", s.Version, s.Order)
-		case row.State != s:
-			wrong(c.Mark, "version %d of order %s differs from the journal's at %v", s.Version, s.Order, row.Mark)
+		case !matches:
+			wrong(c.Mark, "version %d of order %s differs from the journal's at %v", s.Version, s.Order, rows[0].Mark)
 		}
 	}
 }
@@ -185,7 +179,7 @@ func monotone(f *facts, wrong report) {
 		now := seen{c.State.Epoch, c.State.Version, c.Conn}
 		last[key] = now
 		switch {
-		case !ok || was.epoch != now.epoch:
+		case !ok || was.epoch != now.epoch || f.unsettled(c.At):
 		case now.version < was.version:
 			wrong(c.Mark, "client %s saw version %d of order %s after %d", c.Client, now.version, c.State.Order, was.version)
 		case now.version == was.version && now.conn == was.conn:
@@ -234,7 +228,9 @@ func authorized(f *facts, wrong report) {
 				wrong(got.Mark, "client %s saw order %s %d ms after its token had ended", got.Client, got.State.Order, late/Millisecond)
 			}
 		}
+		f.ended(c, wrong)
 	}
+	f.refused(wrong)
 }
 
 // silence is how long a client may hear nothing from a node that has lost the

@@ -50,6 +50,8 @@ const (
 	InboxFile    = "inbox.jsonl"
 	NodesFile    = "nodes.jsonl"
 	FaultsFile   = "faults.jsonl"
+
+	RevocationsFile = "revocations.jsonl"
 )
 
 // A Run is all that was written down of one run.
@@ -61,6 +63,8 @@ type Run struct {
 	Inbox    []Stored
 	Nodes    []Note
 	Faults   []Fault
+
+	Revocations []Revocation
 }
 
 // A Plan is what a run was to be, and what it is held to.
@@ -81,6 +85,7 @@ type Bounds struct {
 	CalmP99 Time  `json:"calm_p99,omitempty"` // while nothing is broken
 	Bus     Time  `json:"bus,omitempty"`      // while only the bus is
 	Node    Time  `json:"node,omitempty"`     // around the death of a node
+	Revoked Time  `json:"revoked,omitempty"`  // until nothing comes any more by a token that was revoked
 	RSS     int64 `json:"rss,omitempty"`      // bytes of each node at the end
 }
 
@@ -129,6 +134,8 @@ const (
 	Snapshot = "snapshot" // type of a state that is the first of its connection
 	Update   = "update"   // type of a newer one
 	Polled   = "poll"     // type of one that was asked for
+
+	Revoked = "token_revoked" // reason of Told, Closed and Refused
 )
 
 // A Receipt is one thing that happened to a client.
@@ -140,8 +147,11 @@ type Receipt struct {
 	Node      string   `json:"node"`
 	Transport string   `json:"transport"`
 	What      string   `json:"what"`
-	Orders    []string `json:"orders,omitempty"`  // of Opened: what its token names
-	Expires   Time     `json:"expires,omitempty"` // of Opened: its token's end
+	Orders    []string `json:"orders,omitempty"`  // of Opened and Refused: what its token names
+	Expires   Time     `json:"expires,omitempty"` // … the token's end
+	Token     string   `json:"token,omitempty"`   // … its id
+	Subject   string   `json:"subject,omitempty"` // … and whose it is
+	Issued    Time     `json:"issued,omitempty"`
 	Type      string   `json:"type,omitempty"`
 	State     *State   `json:"state,omitempty"`
 	Code      int      `json:"code,omitempty"`
@@ -169,21 +179,24 @@ type State struct {
 	UpdatedAt string `json:"updated_at"`
 }
 
-// A Row is a change in the ledger's journal, written down when it was first
-// read.
+// A Row is a change in the ledger's journal, written down when it was first read
+// since the ledger was put back from a backup, or was given a new epoch.
 type Row struct {
 	Mark      `json:"-"`
-	Reading   int   `json:"reading"` // counts the readings of the journal
+	Reading   int   `json:"reading"`        // counts the readings of the journal
+	Copy      int   `json:"copy,omitempty"` // how often the ledger had been put back from a backup
 	Shard     int   `json:"shard"`
 	Seq       int64 `json:"seq"`
 	Committed Time  `json:"committed"`
 	State     State `json:"state"`
 }
 
-// A Stored is an event that the ledger holds.
+// A Stored is an event that the ledger holds, written down when it was first read
+// since the ledger was put back from a backup.
 type Stored struct {
 	Mark    `json:"-"`
 	Reading int    `json:"reading"`
+	Copy    int    `json:"copy,omitempty"` // as of a [Row]
 	Source  string `json:"source"`
 	ID      string `json:"id"`
 	Order   string `json:"order"`
@@ -212,7 +225,8 @@ const (
 	NodeFault     = "node"
 	LedgerFault   = "ledger"         // Node cannot reach it; empty: nobody can
 	RefusalFault  = "ledger-refuses" // it takes no writes
-	NewEpochFault = "new-epoch"      // the ledger was replaced by an older copy of itself
+	RestoreFault  = "restored"       // it was replaced by an older copy of itself, and nobody reached it meanwhile
+	NewEpochFault = "new-epoch"      // it was given one, as belongs to a restore
 )
 
 // A Fault is what was broken, from when to when, and how often that had an
@@ -223,7 +237,10 @@ type Fault struct {
 	Until   Time   `json:"until"`
 	Kind    string `json:"kind"`
 	Node    string `json:"node,omitempty"`
-	Epoch   string `json:"epoch,omitempty"` // of NewEpochFault: the new one
+	Epoch   string `json:"epoch,omitempty"`   // of NewEpochFault: the new one; of RestoreFault: the copy's
+	Backup  Time   `json:"backup,omitempty"`  // of RestoreFault: all that was answered until then is in the copy
+	Reading int    `json:"reading,omitempty"` // of RestoreFault: what it read of the copy is what the copy was made with
+	Noticed Time   `json:"noticed,omitempty"` // of NewEpochFault: every node had noticed that it was due; 0: they had no time to
 	Effects int    `json:"effects"`
 	Text    string `json:"text,omitempty"`
 }
@@ -244,6 +261,7 @@ func Read(dir string) (*Run, error) {
 		lines(dir, JournalFile, &r.Journal, func(j *Row) *Mark { return &j.Mark }),
 		lines(dir, InboxFile, &r.Inbox, func(s *Stored) *Mark { return &s.Mark }),
 		lines(dir, NodesFile, &r.Nodes, func(n *Note) *Mark { return &n.Mark }),
+		lines(dir, RevocationsFile, &r.Revocations, func(v *Revocation) *Mark { return &v.Mark }),
 		lines(dir, FaultsFile, &r.Faults, func(f *Fault) *Mark { return &f.Mark }),
 	)
 }

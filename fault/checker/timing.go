@@ -17,28 +17,36 @@ type hearing struct {
 func (h hearing) late() Time { return h.until - h.from }
 
 // hearings calls fn for each change that a connection should have shown: all
-// that were committed while it stood, and the newest before.
+// that were committed while it stood, and the newest before. In each reign there
+// is a journal of its own.
 func (f *facts) hearings(fn func(hearing)) {
 	for _, c := range f.conns {
 		for _, id := range c.open.Orders {
-			rows := f.rows[id]
-			first := sort.Search(len(rows), func(i int) bool { return rows[i].Committed > c.open.At })
-			seen := 0
-			for _, row := range rows[max(first-1, 0):] {
-				h := hearing{row: row, from: max(row.Committed, c.open.At), until: min(c.end, f.Plan.EndAt), conn: c}
-				if h.from >= h.until {
-					break
-				}
-				for ; seen < len(c.states); seen++ {
-					s := c.states[seen].State
-					if s.Order == id && s.Epoch == row.State.Epoch && s.Version >= row.State.Version {
-						h.shown, h.until = c.states[seen], max(c.states[seen].At, h.from)
-						break
-					}
-				}
-				fn(h)
+			for _, r := range f.reigns {
+				f.hearingsIn(r, c, id, fn)
 			}
 		}
+	}
+}
+
+func (f *facts) hearingsIn(r reign, c *connection, id string, fn func(hearing)) {
+	rows := f.histories[history{r.copy, r.epoch, id}]
+	began := max(c.open.At, r.from)
+	first := sort.Search(len(rows), func(i int) bool { return rows[i].Committed > began })
+	seen := 0
+	for _, row := range rows[max(first-1, 0):] {
+		h := hearing{row: row, from: max(row.Committed, began), until: min(c.end, f.Plan.EndAt, r.until), conn: c}
+		if h.from >= h.until {
+			break
+		}
+		for ; seen < len(c.states); seen++ {
+			s := c.states[seen].State
+			if s.Order == id && s.Epoch == row.State.Epoch && s.Version >= row.State.Version {
+				h.shown, h.until = c.states[seen], max(c.states[seen].At, h.from)
+				break
+			}
+		}
+		fn(h)
 	}
 }
 
@@ -112,44 +120,6 @@ func lineOf(h hearing) Mark {
 	return h.shown.Mark
 }
 
-func epochs(f *facts, wrong report) {
-	for _, row := range f.Journal {
-		if !f.epochs[row.State.Epoch] {
-			wrong(row.Mark, "the ledger has an epoch that nobody gave it")
-		}
-	}
-	type begin struct{ epoch, order string }
-	for _, c := range f.conns {
-		begins, was := map[begin]int{}, map[string]string{}
-		for _, got := range c.states {
-			s := got.State
-			if !f.epochs[s.Epoch] {
-				wrong(got.Mark, "client %s saw order %s in an epoch that the ledger never had", got.Client, s.Order)
-				continue
-			}
-			if before := was[s.Order]; before != "" && before != s.Epoch && got.Type == Update {
-				wrong(got.Mark, "client %s got order %s of another epoch as an update", got.Client, s.Order)
-			}
-			was[s.Order] = s.Epoch
-			if got.Type == Snapshot {
-				if begins[begin{s.Epoch, s.Order}]++; begins[begin{s.Epoch, s.Order}] == 2 {
-					wrong(got.Mark, "client %s was told to begin order %s anew twice in one epoch", got.Client, s.Order)
-				}
-			}
-		}
-		for _, fault := range f.Faults {
-			if fault.Kind != NewEpochFault || !c.live(fault.Until) || c.end < fault.Until+grace {
-				continue
-			}
-			for _, id := range c.open.Orders {
-				if was[id] != fault.Epoch {
-					wrong(c.open.Mark, "client %s did not begin order %s anew after %v", c.open.Client, id, fault.Mark)
-				}
-			}
-		}
-	}
-}
-
 // Figures are what a run says for the table at its end.
 type Figures struct {
 	Acked    int  // events that were answered 2xx
@@ -194,7 +164,7 @@ func (r *Run) Figures() Figures {
 		}
 	}
 	out.AnswerCalm, out.AnswerBroken = percentile(answers[0], 99), percentile(answers[1], 99)
-	out.Repeated = len(r.Inbox) - len(f.stored)
+	out.Repeated = len(r.Inbox) - len(distinct(r.Inbox))
 	for _, fault := range r.Faults {
 		out.Effects += fault.Effects
 	}
@@ -214,6 +184,19 @@ func (r *Run) Figures() Figures {
 	}
 	out.P99, out.CalmP99 = percentile(all, 99), percentile(quiet, 99)
 	return out
+}
+
+// distinct are the events that a ledger held, each copy's by themselves, with where
+// they are first.
+func distinct(inbox []Stored) map[Stored]Mark {
+	first := map[Stored]Mark{}
+	for _, s := range inbox {
+		key := Stored{Copy: s.Copy, Source: s.Source, ID: s.ID}
+		if _, ok := first[key]; !ok {
+			first[key] = s.Mark
+		}
+	}
+	return first
 }
 
 // percentile sorts what it is given.

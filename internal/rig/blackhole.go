@@ -57,6 +57,15 @@ func (b *BlackHole) Lose() {
 	b.lost = b.accepted
 }
 
+// Cut closes all connections that are open now. What was held back is lost.
+func (b *BlackHole) Cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range b.conns {
+		c.Close()
+	}
+}
+
 func (b *BlackHole) set(swallows bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

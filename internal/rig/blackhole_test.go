@@ -81,3 +81,40 @@ func TestABlackHoleHoldsBackWhatItSwallows(t *testing.T) {
 		t.Errorf("one opened after those that were lost: %v", err)
 	}
 }
+
+func TestABlackHoleLosesWhatItHeldBackWhenItIsCut(t *testing.T) {
+	hole := rig.NewBlackHole(t, echo(t))
+	ask := func() (answer byte, err error) {
+		c, err := net.Dial("tcp", hole.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		one := make([]byte, 1)
+		_, err = io.ReadFull(c, one)
+		return one[0], err
+	}
+	hole.Swallow()
+	answers := make(chan error)
+	go func() {
+		_, err := ask()
+		answers <- err
+	}()
+	for over := false; !over; { // until the proxy has it
+		hole.Cut()
+		select {
+		case err := <-answers:
+			if over = true; err == nil {
+				t.Error("a connection that was cut is answered")
+			}
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	hole.Forward()
+	if answer, err := ask(); err != nil || answer != 'x' {
+		t.Errorf("a new connection hears %q, %v", answer, err)
+	}
+}

@@ -114,13 +114,19 @@ func (p *Process) Stop(s syscall.Signal) error {
 // Done is closed once the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.dead }
 
-// Log is what the process has printed, at most its last 64 KB.
+// Log is all that the process has printed.
 func (p *Process) Log() string {
 	b, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
 	}
-	return string(b[max(0, len(b)-64<<10):])
+	return string(b)
+}
+
+// tail is the end of the log, for people.
+func (p *Process) tail() string {
+	all := p.Log()
+	return all[max(0, len(all)-64<<10):]
 }
 
 // Until calls ready until it returns nil. The test fails when the process ends
@@ -135,11 +141,11 @@ func (p *Process) Until(t testing.TB, ready func() error) {
 		}
 		select {
 		case <-p.dead:
-			t.Fatalf("%s ended before it was ready: %v\n%s", p.cmd.Path, p.err, p.Log())
+			t.Fatalf("%s ended before it was ready: %v\n%s", p.cmd.Path, p.err, p.tail())
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s is not ready: %v\n%s", p.cmd.Path, err, p.Log())
+			t.Fatalf("%s is not ready: %v\n%s", p.cmd.Path, err, p.tail())
 		}
 	}
 }

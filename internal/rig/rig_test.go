@@ -3,6 +3,7 @@
 package rig_test
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 
@@ -30,6 +31,14 @@ func TestAServerEndsWithItsTest(t *testing.T) {
 	})
 	if err := syscall.Kill(p.Pid(), 0); err != syscall.ESRCH {
 		t.Errorf("after its test the server is there: %v", err)
+	}
+}
+
+func TestALogIsWhole(t *testing.T) {
+	p := rig.Start(t, rig.Command{Name: "sh", Args: []string{"-c", "echo first; seq 100000; echo last"}})
+	<-p.Done()
+	if log := p.Log(); !strings.HasPrefix(log, "first\n") || !strings.HasSuffix(log, "\nlast\n") || len(log) < 500_000 {
+		t.Errorf("of what was printed %d bytes are kept: %.20q …", len(log), log)
 	}
 }
 

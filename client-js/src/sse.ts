@@ -1,10 +1,12 @@
 import { askedWait, retryAfter } from './backoff.ts'
 import { createParser, type StreamEvent } from './sse-parser.ts'
-import { type End, endOf, type Transport } from './transport.ts'
+import { type End, endOf, farewell, type Link, type Transport } from './transport.ts'
 
 /** Server-sent events over fetch. The native EventSource cannot carry an `Authorization` header,
  *  and stops for good at the first 401 or 503. */
-export const sse: Transport = async (link) => {
+export const sse: Transport = { name: 'sse', open: stream }
+
+async function stream(link: Link): Promise<End> {
   const response = await link.fetch(`${link.base}v1/sse?order=${encodeURIComponent(link.order)}`, {
     headers: { Accept: 'text/event-stream', Authorization: 'Bearer ' + link.token },
     cache: 'no-store',
@@ -32,7 +34,7 @@ export const sse: Transport = async (link) => {
       case 'update':
         return link.received(JSON.parse(data), event === 'snapshot')
       case 'token_expiring':
-        return void link.renew().then((token) => {
+        return void link.renew(JSON.parse(data).expires_in).then((token) => {
           if (!token || over) return
           end.token = token
           finish('goodbye', 'new token')
@@ -40,7 +42,7 @@ export const sse: Transport = async (link) => {
       case 'goodbye': {
         const { reason, retry_ms } = JSON.parse(data)
         end.wait = askedWait(retry_ms)
-        finish('goodbye', String(reason))
+        finish(farewell(reason), String(reason))
       }
     }
   }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { askedWait, retryAfter, retryDelay } from '../src/backoff.ts'
 import { Ladder } from '../src/ladder.ts'
 import { entityTag, isNews, isOrderState } from '../src/protocol.ts'
-import { order } from './gateway.ts'
+import { order } from './server.ts'
 
 describe('backoff', () => {
   it('is spread over a span that doubles from 500 ms to 30 s', () => {

@@ -5,7 +5,9 @@ import { type TestContext } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import type { Limits } from '../src/connection.ts'
 import type { OrderState } from '../src/protocol.ts'
-import { startWatch, type Arrival, type Watch, type WatchError, type WatchOptions } from '../src/watch.ts'
+import { fallBack, longPoll, pageLife, poll, punctual, sse, wakeBy, websocket, type Transport } from '../src/core.ts'
+import type { Arrival, CoreOptions, Watch, WatchError } from '../src/options.ts'
+import { startWatch } from '../src/watch.ts'
 
 /** What a test's gateway does, right or wrong. What is left out answers 404. */
 export interface Behaviour {
@@ -19,7 +21,7 @@ export interface Behaviour {
 export interface Gateway {
   url: string
   behaviour: Behaviour
-  /** What was asked, as "websocket", "sse" or "poll", with the bearer token. */
+  /** What was asked, as the transports' names, with the bearer token. */
   asked: { way: string; token: string; url: string; at: number }[]
 }
 
@@ -38,7 +40,7 @@ export async function startGateway(t: TestContext, behaviour: Behaviour): Promis
     gateway.asked.push({ way, token, url: request.url!, at: performance.now() })
   const server = createServer((request, response) => {
     const way = request.url!.startsWith('/v1/sse') ? 'sse' : 'poll'
-    note(way, request.headers.authorization?.replace('Bearer ', '') ?? '', request)
+    note(way === 'poll' && request.url!.includes('wait=') ? 'longpoll' : way, request.headers.authorization?.replace('Bearer ', '') ?? '', request)
     const answer = gateway.behaviour[way]
     if (answer) answer(response, request)
     else response.writeHead(404).end()
@@ -74,15 +76,23 @@ export interface Watched extends Watch {
 }
 
 /** As patient as in production, so that a slow machine changes nothing: see {@link holdTimers}. */
-export const patient: Limits = { answer: 5_000, silence: 60_000, stable: 0, renewal: 0 }
+export const patient: Limits = { answer: 5_000, silence: 60_000, stable: 0, renewal: 0, slow: 3_000, climb: 600_000 }
 
-export function watch(t: TestContext, gateway: Gateway, options: Partial<WatchOptions> = {}, limits: Partial<Limits> = {}): Watched {
+/** All transports, by their names. */
+export const all = { websocket, sse, longpoll: longPoll, poll } satisfies Record<string, Transport>
+
+/** Everything that a page's watch does, but for the sharing among tabs. */
+export const extras = [punctual, fallBack, wakeBy(pageLife)]
+
+export function watch(t: TestContext, gateway: Gateway, options: Partial<CoreOptions> = {}, limits: Partial<Limits> = {}): Watched {
   const record = { states: [] as OrderState[], arrivals: [] as Arrival[], ways: [] as (string | null)[], errors: [] as WatchError[] }
   const running = startWatch({
     url: gateway.url,
     order: 'A1',
     token: 'token',
     WebSocket,
+    transports: Object.values(all),
+    extras,
     random: () => 0.01,
     onTransport: (way) => record.ways.push(way),
     onError: (error) => record.errors.push(error),
@@ -118,11 +128,11 @@ export interface HeldTimers {
 export function holdTimers(t: TestContext, ms: number): HeldTimers {
   const { setTimeout, clearTimeout } = globalThis
   const pending = new Map<unknown, () => void>()
-  const start = (run: () => void, delay?: number) => {
-    if (delay !== ms) return setTimeout(run, delay)
+  const start = (run: (...args: unknown[]) => void, delay?: number, ...args: unknown[]) => {
+    if (delay !== ms) return setTimeout(run, delay, ...args)
     timers.started++
     const handle = {}
-    pending.set(handle, run)
+    pending.set(handle, () => run(...args))
     return handle
   }
   const clear = (handle: any) => void (pending.delete(handle) || clearTimeout(handle))

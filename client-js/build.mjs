@@ -58,7 +58,7 @@ async function library() {
 
 async function tests() {
   await rm(`${root}/.build`, { recursive: true, force: true })
-  const names = (await readdir(`${root}/test`)).filter((name) => name.endsWith('.test.ts'))
+  const names = (await readdir(`${root}/test`)).filter((name) => /\.(test|browser)\.ts$/.test(name))
   await build({
     absWorkingDir: root,
     entryPoints: names.map((name) => `test/${name}`),

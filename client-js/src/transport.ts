@@ -70,16 +70,14 @@ export interface WebSocketLike {
 /** Makes a {@link WebSocketLike}: the browser's own `WebSocket`, or the `ws` package's in Node. */
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike
 
-/** What an HTTP answer other than a success means for SSE and polls alike. A 400 or 404 counts as
+/** What an HTTP answer other than a success means for SSE and polls alike. A 403, 400 or 404 counts as
  *  the gateway's own word only in its form of errors: portals and proxies answer so as well. */
-export function endOf(response: Response, wait: number): End {
-  const { status, headers } = response
+export function endOf({ status, headers }: Response, wait: number): End {
   const kind: EndKind =
     status === 401 ? 'unauthorized' :
-    status === 403 ? 'forbidden' :
     status === 429 || status === 502 || status === 503 ? 'busy' :
-    /problem/.test(headers.get('Content-Type')!) && status < 500 ? 'invalid' :
-    'refused'
+    !/problem/.test(headers.get('Content-Type')!) || status > 499 ? 'refused' :
+    status === 403 ? 'forbidden' : 'invalid'
   return { kind, reason: `HTTP ${status}`, wait }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { describe, it } from 'node:test'
-import { all, startGateway, until, watch, ways } from './server.ts'
+import { all, snapshot, startGateway, until, watch, ways } from './server.ts'
 
 describe('refusals over HTTP', () => {
   for (const way of ['sse', 'longpoll'] as const) {
@@ -21,11 +21,18 @@ describe('refusals over HTTP', () => {
     })
 
     it(`${way}: 403 is the end`, async (t) => {
-      const gateway = await startGateway(t, refuse(403))
+      const gateway = await startGateway(t, refuse(403, { 'Content-Type': 'application/problem+json' }))
       const seen = watch(t, gateway, options)
       await until('the fatal error', () => seen.errors.length === 1)
       assert.deepEqual([seen.errors[0]!.code, seen.errors[0]!.fatal], ['forbidden', true])
       assert.match(seen.errors[0]!.message, /403/)
+    })
+
+    it(`${way}: 403 of somebody else is a reason to try another transport`, async (t) => {
+      const gateway = await startGateway(t, { ...refuse(403, { 'Content-Type': 'text/html' }), websocket: (socket) => socket.send(snapshot(1)) })
+      const seen = watch(t, gateway, { transports: [all[way], all.websocket] })
+      await until('a state', () => seen.states.length === 1)
+      assert.equal(seen.transport, 'websocket')
     })
 
     it(`${way}: 429 is obeyed, and no reason to try another transport`, async (t) => {

@@ -23,6 +23,8 @@ export interface Gateway {
   behaviour: Behaviour
   /** What was asked, as the transports' names, with the bearer token. */
   asked: { way: string; token: string; url: string; at: number }[]
+  /** Cuts every connection. */
+  drop(): void
 }
 
 export function order(version: number, fields: Partial<OrderState> = {}): OrderState {
@@ -35,7 +37,7 @@ export function order(version: number, fields: Partial<OrderState> = {}): OrderS
 
 export async function startGateway(t: TestContext, behaviour: Behaviour): Promise<Gateway> {
   const sockets = new Set<Socket>()
-  const gateway: Gateway = { url: '', behaviour, asked: [] }
+  const gateway: Gateway = { url: '', behaviour, asked: [], drop: () => sockets.forEach((socket) => socket.destroy()) }
   const note = (way: string, token: string, request: IncomingMessage) =>
     gateway.asked.push({ way, token, url: request.url!, at: performance.now() })
   const server = createServer((request, response) => {
@@ -60,7 +62,7 @@ export async function startGateway(t: TestContext, behaviour: Behaviour): Promis
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
-    sockets.forEach((socket) => socket.destroy())
+    gateway.drop()
     server.close()
   })
   gateway.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -180,4 +182,9 @@ export function answerPoll(current: () => OrderState): NonNullable<Behaviour['po
     if (tag() === known) response.writeHead(304).end()
     else response.writeHead(200, { 'Content-Type': 'application/json', ETag: tag() }).end(JSON.stringify(current()))
   }
+}
+
+/** Answers as the gateway does when the token does not name the order. */
+export function forbid(response: ServerResponse): void {
+  response.writeHead(403, { 'Content-Type': 'application/problem+json' }).end('{"type":"urn:paybell:problem:not-your-order"}')
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { CoreOptions } from '../src/options.ts'
-import { all, answerPoll, aWhile, holdTimers, message, order, patient, sendEvent, snapshot, startGateway, startStream, until, update, versions, watch, type Behaviour } from './server.ts'
+import { all, answerPoll, aWhile, forbid, holdTimers, message, order, patient, sendEvent, snapshot, startGateway, startStream, until, update, versions, watch, type Behaviour } from './server.ts'
 
 describe('the handle', () => {
   it('tells nothing after close, on any transport', async (t) => {
@@ -102,8 +102,8 @@ describe('a page that closes the watch in a callback', () => {
   }
   const refusing: Behaviour = {
     websocket: (socket) => socket.close(4403),
-    sse: (response) => response.writeHead(403).end(),
-    poll: (response) => response.writeHead(403).end(),
+    sse: (response) => forbid(response),
+    poll: (response) => forbid(response),
   }
   const cases: [callback: string, behaviour: Behaviour, told: string[]][] = [
     ['token', cutAfterFirst, ['token']],

@@ -66,7 +66,7 @@ export function connect(connecting: Connecting): Connection {
     timer = setTimeout(() => {
       // What arrived meanwhile is read after the timers: give it a chance to be heard.
       if (Date.now() - due > tooLate) listen(limits.answer)
-      else end({ kind: heardAt ? 'lost' : 'refused', reason: `nothing heard for ${limit / 1000} s` })
+      else end({ kind: heardAt ? 'lost' : 'refused', reason: 'nothing heard' })
     }, limit)
   }
   const bearable = () => (confirmedAt || /poll/.test(transport.name) ? limits.silence : limits.answer)

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts'
 import type { Extra } from './extra.ts'
-import { Ladder } from './ladder.ts'
+import { createLadder } from './ladder.ts'
 
 /** The wait grows to at most 2^5 times the first. */
 const doublings = 5
@@ -8,7 +8,7 @@ const doublings = 5
 /** Falls to the next transport where one does not get through, stays with what works, and tries the
  *  better ones again beside it: what a proxy refuses on one network it may let through on the next. */
 export const fallBack: Extra = ({ on, plan, open, connection, limits, options }) => {
-  const ladder = new Ladder(options.transports.length)
+  const ladder = createLadder(options.transports.length)
   plan(ladder)
 
   let timer: ReturnType<typeof setTimeout>

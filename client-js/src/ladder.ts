@@ -21,30 +21,27 @@ export interface Plan {
  *  last (at first: the first), so that an outage of the gateway, in which all fail, leaves nobody
  *  on a slower way than needed. Within a round a transport that is refused, or is lost before its
  *  first snapshot for the second time, makes way for the next at once. */
-export class Ladder implements Plan {
-  at = 0
-  private preferred = 0
-  private misses!: number[]
-
-  constructor(private readonly count: number) {
-    this.forgive()
+export function createLadder(count: number): Plan {
+  let preferred = 0
+  let misses: number[]
+  const ladder: Plan = {
+    at: 0,
+    worked(at) {
+      preferred = ladder.at = at
+    },
+    forgive() {
+      misses = Array(count).fill(0)
+    },
+    missed(kind, delivered) {
+      const { at } = ladder
+      ladder.at = preferred
+      if (kind !== 'refused' && (kind !== 'lost' || ++misses[at]! < (delivered ? brokenOff : 2))) return false
+      const next = (at + 1) % count
+      if (next === preferred) ladder.forgive()
+      else ladder.at = next
+      return next !== preferred
+    },
   }
-
-  worked(at = this.at): void {
-    this.preferred = this.at = at
-  }
-
-  forgive(): void {
-    this.misses = Array(this.count).fill(0)
-  }
-
-  missed(kind: EndKind, delivered = false): boolean {
-    if (kind === 'refused' || (kind === 'lost' && ++this.misses[this.at]! >= (delivered ? brokenOff : 2))) {
-      this.at = (this.at + 1) % this.count
-      if (this.at !== this.preferred) return true
-      this.forgive()
-    }
-    this.at = this.preferred
-    return false
-  }
+  ladder.forgive()
+  return ladder
 }

@@ -1,18 +1,13 @@
 import { retryAfter, sleep } from './backoff.ts'
-import { endOf, type Asking, type End, type Transport, type TransportName } from './transport.ts'
+import { type Asking, type End, endOf, request, type Transport, type TransportName } from './transport.ts'
 
 /** Asks once for the order's state. Resolves with the pause in ms that the gateway wishes before
  *  the next question, or with the end when it did not answer. */
 export async function ask(to: Asking, query = '', tag?: string): Promise<number | End> {
-  const response = await to.fetch(`${to.base}v1/orders/${encodeURIComponent(to.order)}${query}`, {
-    headers: { Authorization: 'Bearer ' + to.token, ...(tag && { 'If-None-Match': tag }) },
-    cache: 'no-store',
-    signal: to.signal,
-  })
-  const pause = retryAfter(response.headers.get('Retry-After'))
+  const response = await request(to, `orders/${encodeURIComponent(to.order)}${query}`, tag ? { 'If-None-Match': tag } : {})
   if (response.status === 200) to.received(await response.json(), true)
-  else if (response.status !== 304) return endOf(response, pause)
-  return pause
+  else if (response.status !== 304) return endOf(response)
+  return retryAfter(response.headers.get('Retry-After'))
 }
 
 /** The first question names no state, so that it is answered, and this way known to be open, at once. */

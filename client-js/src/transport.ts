@@ -1,3 +1,5 @@
+import { retryAfter } from './backoff.ts'
+
 /** The ways to reach the gateway, in the order in which they are tried. */
 export type TransportName = 'websocket' | 'sse' | 'longpoll' | 'poll'
 
@@ -17,7 +19,7 @@ export interface End {
   /** For a developer's console. Holds no token. */
   reason: string
   /** At least so many ms are to pass before the next connection, says the gateway. */
-  wait?: number
+  wait?: number | undefined
   /** A new token, to be used by the next connection. */
   token?: string
 }
@@ -70,15 +72,20 @@ export interface WebSocketLike {
 /** Makes a {@link WebSocketLike}: the browser's own `WebSocket`, or the `ws` package's in Node. */
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike
 
+/** Asks the gateway over HTTP, with the token where no log keeps it. */
+export function request({ fetch, base, token, signal }: Asking, path: string, headers: Record<string, string>): Promise<Response> {
+  return fetch(`${base}v1/${path}`, { headers: { Authorization: 'Bearer ' + token, ...headers }, cache: 'no-store', signal })
+}
+
 /** What an HTTP answer other than a success means for SSE and polls alike. A 403, 400 or 404 counts as
  *  the gateway's own word only in its form of errors: portals and proxies answer so as well. */
-export function endOf({ status, headers }: Response, wait: number): End {
+export function endOf({ status, headers }: Response): End {
   const kind: EndKind =
     status === 401 ? 'unauthorized' :
     status === 429 || status === 502 || status === 503 ? 'busy' :
     !/problem/.test(headers.get('Content-Type')!) || status > 499 ? 'refused' :
     status === 403 ? 'forbidden' : 'invalid'
-  return { kind, reason: `HTTP ${status}`, wait }
+  return { kind, reason: `HTTP ${status}`, wait: retryAfter(headers.get('Retry-After')) }
 }
 
 /** What a `goodbye` means: its reason is a limit's name, unless the node stops or the token ended. */

@@ -21,7 +21,7 @@ export function startWatch(options: CoreOptions, limits: Limits = production): W
   const transports = options.transports.filter(({ name }) => name !== 'websocket' || WebSocket)
   const base = new URL(options.url, globalThis.location?.href).href.replace(/\/*$/, '/')
   if (!transports.length || !order || !options.token || !/^http/.test(base)) {
-    throw new TypeError('paybell: url, order, token and a transport that works here are needed')
+    throw new TypeError('paybell: needs url, order, token and a transport that works here')
   }
   const plain = typeof options.token === 'string' && options.token
   // A browser's fetch refuses to be a method.
@@ -121,7 +121,7 @@ export function startWatch(options: CoreOptions, limits: Limits = production): W
       plan.forgive()
     }
     const refused = kind === 'unauthorized'
-    const fatal = kind === 'forbidden' || kind === 'invalid' || (refused && ++unauthorized >= refusalsOfPlainToken && !!plain)
+    const fatal = kind === 'forbidden' || kind === 'invalid' || (refused && !!plain && ++unauthorized >= refusalsOfPlainToken)
     const expired = refused && delivered && !plain
     if (kind !== 'goodbye' && !expired) report(`${name}: ${reason}`, kind, fatal)
     if (!closed && next === undefined && (sound || !plan.missed(kind, !!delivered))) await wait(asked)

@@ -12,13 +12,13 @@ export const websocket: Transport = {
     const socket = new link.WebSocket!(address, ['paybell.v1', 'bearer.' + link.token])
     let opened = false
 
-    const finish = (kind: EndKind, reason: string, wait = 0) => {
+    const finish = (kind: EndKind, reason: string, wait?: number) => {
       socket.onopen = socket.onmessage = socket.onclose = null
       link.signal.removeEventListener('abort', giveUp)
       socket.close()
       resolve({ kind, reason, wait })
     }
-    const giveUp = () => finish('lost', 'given up')
+    const giveUp = () => finish('lost', '')
     link.signal.addEventListener('abort', giveUp)
 
     socket.onopen = () => {

@@ -31,7 +31,7 @@ export const wakeBy = (life: Life): Extra => ({ options, limits, base, fetch, on
     }, '', shown && entityTag(shown)).catch(() => {}).then(() => clearTimeout(timer))
   }
   on('show', () => {
-    if (!token() || !hurry()) return
+    if (!hurry() || !token()) return
     const current = connection()
     const silence = current?.silence() ?? Infinity
     if (silence > recently) catchUp()

@@ -10,7 +10,7 @@ async function stream(link: Link): Promise<End> {
   const response = await request(link, `sse?order=${encodeURIComponent(link.order)}`, { Accept: 'text/event-stream' })
   if (response.status !== 200) return endOf(response)
   if (!/^text\/event-stream/.test(response.headers.get('Content-Type')!) || !response.body) {
-    return { kind: 'refused', reason: 'not an event stream' }
+    return { kind: 'refused', reason: 'no event stream' }
   }
 
   const reader = response.body.getReader()

@@ -37,6 +37,7 @@ export function startWatch(options: CoreOptions, limits: Limits = production): W
   let attempt = 0
   let unauthorized = 0
   let hurryFrom = 0
+  let cuts = 0
   let waiting: AbortController | undefined
   let plan = firstOnly
   let closed = false
@@ -130,8 +131,9 @@ export function startWatch(options: CoreOptions, limits: Limits = production): W
     await null // nothing is called before the page holds its handle
     for (let end: End | undefined; !closed;) {
       for (const gate of gates) await gate()
+      const before = cuts
       const next = closed ? undefined : end?.token ?? await askToken()
-      if (closed) return
+      if (closed || before !== cuts) continue // the gates may be shut again
       if (next === undefined) {
         await wait()
         continue
@@ -148,6 +150,7 @@ export function startWatch(options: CoreOptions, limits: Limits = production): W
     }
   }
   const cut = (reason: string) => {
+    cuts++
     connection?.end({ kind: 'goodbye', reason })
     waiting?.abort()
   }

@@ -23,7 +23,7 @@ export const websocket: Transport = {
 
     socket.onopen = () => {
       opened = true
-      if (socket.protocol !== 'paybell.v1') return finish('refused', 'not a Paybell gateway')
+      if (socket.protocol !== 'paybell.v1') return finish('refused', 'not Paybell')
       link.heard()
     }
     socket.onmessage = ({ data }) => {
@@ -45,11 +45,11 @@ export const websocket: Transport = {
             finish(farewell(message.reason), String(message.reason), askedWait(message.retry_ms))
         }
       } catch {
-        finish('lost', 'unreadable message')
+        finish('lost', 'unreadable')
       }
     }
     socket.onclose = ({ code }) =>
-      opened ? finish(closeKinds[code] ?? 'lost', `closed with ${code}`) : finish('refused', 'no WebSocket here')
+      opened ? finish(closeKinds[code] ?? 'lost', `closed with ${code}`) : finish('refused', 'no WebSocket')
     socket.onerror = () => {} // onclose follows; the ws package throws when nobody listens
   }),
 }

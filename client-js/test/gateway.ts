@@ -34,6 +34,8 @@ export interface Gateway {
   token(order: string, seconds?: number): string
   /** The order as it is in the ledger. */
   state(order: string): Promise<OrderState>
+  /** Who was told which versions of the order. */
+  told(order: string): Promise<{ version: number; transport: string }[]>
   /** How many clients are connected, by transport. */
   connections(): Promise<Record<string, number>>
 }
@@ -126,6 +128,10 @@ export async function startRealGateway({ origins = [] as string[] } = {}): Promi
     async state(order) {
       const response = await fetch(`${url}/v1/orders/${order}`, { headers: { Authorization: `Bearer ${gateway.token(order)}` } })
       return await response.json() as OrderState
+    },
+    async told(order) {
+      const response = await fetch(`${url}/v1/orders/${order}/timeline`, { headers: { Authorization: `Bearer ${apiKey}` } })
+      return (await response.json() as { told: { version: number; transport: string }[] }).told
     },
     async connections() {
       const metrics = await (await fetch(`${gateway.admin}/metrics`)).text()

@@ -67,6 +67,18 @@ describe('with a real gateway', () => {
     await rejected
   })
 
+  it('the timeline has what was shown, when that is acknowledged', async (t) => {
+    const order = await gateway.order()
+    const seen = follow(t, order, { ack: true })
+    await until('created', () => seen.status() === 'created')
+    await gateway.pay(order)
+    let shown: number[] = []
+    const look = async () => { shown = (await gateway.told(order)).filter(({ transport }) => transport === 'ack').map(({ version }) => version) }
+    for (let tries = 0; shown.length < 2 && tries < 600; tries++) await look().then(() => new Promise((resolve) => setTimeout(resolve, 50)))
+    assert.deepEqual(shown, [1, 2])
+    assert.deepEqual(seen.errors, [])
+  })
+
   it('says so when the token is for another order', async (t) => {
     const order = await gateway.order()
     for (const transport of Object.values(all)) {

@@ -5,7 +5,7 @@ import { renderToString } from 'react-dom/server'
 import { createSSRApp, h } from 'vue'
 import { renderToString as renderVue } from 'vue/server-renderer'
 import { defineStatus, PaybellStatus } from '../src/element.ts'
-import { preconnect, watchOrder } from '../src/index.ts'
+import { type LifeEvent, preconnect, watchOrder } from '../src/index.ts'
 import { appLife } from '../src/react-native.ts'
 import { useOrder } from '../src/react.ts'
 import { orderStore } from '../src/svelte.ts'
@@ -91,5 +91,30 @@ describe('in React Native', () => {
     await until('another connection', () => ways.filter((way) => way === 'sse').length === 3)
     watch.close()
     assert.equal(removed, 2)
+  })
+
+  it('does not connect in the background with a token that it asked for before', async (t) => {
+    const gateway = await startGateway(t, { sse: (response) => startStream(response) })
+    let tell = (_: LifeEvent) => {}
+    let handOut = (_: string) => {}
+    const watch = watchOrder({
+      url: gateway.url, order: 'A1', transports: [all.sse],
+      token: () => new Promise((resolve) => { handOut = resolve }),
+      life: (listener) => {
+        tell = listener
+        return () => {}
+      },
+    })
+    t.after(() => watch.close())
+    await aWhile()
+    tell('hide')
+    handOut('token-1')
+    await aWhile()
+    assert.equal(gateway.asked.length, 0)
+    tell('show')
+    await aWhile()
+    handOut('token-2')
+    await until('a state', () => watch.state?.version === 1)
+    assert.equal(gateway.asked[0]!.token, 'token-2')
   })
 })

@@ -14,7 +14,6 @@ export const websocket: Transport = {
 
     const finish = (kind: EndKind, reason: string, wait?: number) => {
       socket.onopen = socket.onmessage = socket.onclose = null
-      link.signal.removeEventListener('abort', giveUp)
       socket.close()
       resolve({ kind, reason, wait })
     }

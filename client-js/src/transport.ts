@@ -88,7 +88,8 @@ export function endOf({ status, headers }: Response): End {
   return { kind, reason: `HTTP ${status}`, wait: retryAfter(headers.get('Retry-After')) }
 }
 
-/** What a `goodbye` means: its reason is a limit's name, unless the node stops or the token ended. */
+/** What a `goodbye` means: the node stops, or the token ended; else something that the page should
+ *  know, such as the name of a limit. */
 export function farewell(reason: unknown): EndKind {
   return reason === 'drain' || reason === 'token_expired' ? 'goodbye' : 'busy'
 }

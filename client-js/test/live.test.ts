@@ -148,7 +148,7 @@ describe('other clients', () => {
   })
 })
 
-describe('short-lived tokens', () => {
+describe('short-lived tokens', { concurrency: true }, () => {
   const [life, time] = long ? [20, 70] : [6, 14]
   for (const transport of [all.websocket, all.sse]) {
     it(`${transport.name}: lives on ${life} s tokens for ${time} s, and asks for no more than it needs`, async (t) => {

@@ -1,22 +1,23 @@
-// Builds dist/paybell.js, which is committed so that the Go program can embed it without Node.
-//   node build.mjs           writes it
-//   node build.mjs --check   fails when it is not what the source builds to
-//   node build.mjs --tests   bundles the tests into .build/, because Node 20 runs no TypeScript
+// Builds the package. dist is committed, so that the Go program can embed it without Node; lib is not.
+//   node build.mjs             writes dist/paybell.js, and beside it its hash for `integrity`
+//   node build.mjs --check     fails when dist is not what the source builds to
+//   node build.mjs --package   writes lib: modules and declarations for bundlers, as `npm pack` does
+//   node build.mjs --tests     bundles the tests into .build/, because Node 20 runs no TypeScript
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
 const root = import.meta.dirname
-const output = `${root}/dist/paybell.js`
+const script = `${root}/dist/paybell.js`
 
-/** What a checkout page pays for the library, gzipped. */
-const mostBytes = 4096
-
-async function library() {
-  const { outputFiles } = await build({
+/** What dist holds, by path. */
+async function dist() {
+  const { outputFiles: [{ text }] } = await build({
     absWorkingDir: root,
     entryPoints: ['src/global.ts'],
-    outfile: output,
+    outfile: script,
     write: false,
     bundle: true,
     minify: true,
@@ -25,12 +26,39 @@ async function library() {
     charset: 'utf8',
     banner: { js: '/*! Paybell client | Apache-2.0 */' },
   })
-  return outputFiles[0]
+  const hash = createHash('sha384').update(text).digest('base64')
+  return { [script]: text, [`${script}.integrity`]: `sha384-${hash}\n` }
+}
+
+async function writeDist() {
+  await mkdir(`${root}/dist`, { recursive: true })
+  for (const [path, text] of Object.entries(await dist())) await writeFile(path, text)
+  await check()
+}
+
+async function check() {
+  const wanted = await dist()
+  for (const [path, text] of Object.entries(wanted)) {
+    if (await readFile(path, 'utf8').catch(() => '') === text) continue
+    console.error(`${path} is not what src builds to: run \`npm run build\` and commit it`)
+    process.exitCode = 1
+  }
+  console.log(`dist/paybell.js: ${wanted[script].length} bytes, ${gzipSync(wanted[script], { level: 9 }).length} gzipped`)
+}
+
+async function library() {
+  await rm(`${root}/lib`, { recursive: true, force: true })
+  execFileSync('npx', ['tsc', '--project', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+  // The compiler rewrites the imports in code, and leaves those in declarations.
+  for (const name of (await readdir(`${root}/lib`)).filter((name) => name.endsWith('.d.ts'))) {
+    const text = await readFile(`${root}/lib/${name}`, 'utf8')
+    await writeFile(`${root}/lib/${name}`, text.replaceAll(/(from |import\()(['"]\.[^'"]*)\.ts(['"])/g, '$1$2.js$3'))
+  }
 }
 
 async function tests() {
   await rm(`${root}/.build`, { recursive: true, force: true })
-  const names = (await readdir(`${root}/test`)).filter((name) => name.endsWith('.test.ts'))
+  const names = (await readdir(`${root}/test`)).filter((name) => /\.(test|browser)\.ts$/.test(name))
   await build({
     absWorkingDir: root,
     entryPoints: names.map((name) => `test/${name}`),
@@ -44,27 +72,9 @@ async function tests() {
   })
 }
 
-async function check() {
-  const wanted = (await library()).text
-  const found = await readFile(output, 'utf8').catch(() => '')
-  if (found !== wanted) {
-    console.error('dist/paybell.js is not what src builds to: run `npm run build` and commit it')
-    process.exitCode = 1
-  }
-  const size = gzipSync(wanted, { level: 9 }).length
-  console.log(`dist/paybell.js: ${wanted.length} bytes, ${size} gzipped`)
-  if (size > mostBytes) {
-    console.error(`more than ${mostBytes} bytes gzipped`)
-    process.exitCode = 1
-  }
-}
-
 switch (process.argv[2]) {
   case '--check': await check(); break
+  case '--package': await library(); break
   case '--tests': await tests(); break
-  default: {
-    await mkdir(`${root}/dist`, { recursive: true })
-    await writeFile(output, (await library()).contents)
-    await check()
-  }
+  default: await writeDist()
 }

@@ -279,6 +279,7 @@ func (n *node) routes() http.Handler {
 	mux.HandleFunc("/v1/ws", n.WebSocket)
 	mux.HandleFunc("GET /v1/sse", n.SSE)
 	mux.HandleFunc("GET /v1/orders/{order}", n.Poll)
+	mux.HandleFunc("POST /v1/orders/{order}/ack", n.Ack)
 	mux.HandleFunc("POST /v1/tickets", n.Tickets)
 	return mux
 }

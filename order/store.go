@@ -146,7 +146,7 @@ type IdempotencyKey struct {
 type Told struct {
 	Order     string    `json:"-"`
 	Version   int64     `json:"version"`
-	Transport string    `json:"transport"` // websocket, sse or poll
+	Transport string    `json:"transport"` // websocket, sse or poll; ack: a client said that it showed it
 	Subject   string    `json:"subject,omitempty"`
 	At        time.Time `json:"at"`    // the first time
 	Count     int64     `json:"count"` // how often, as clients may come again

@@ -18,18 +18,16 @@ export function retryAfter(header: string | null, now: number = Date.now()): num
   return askedWait(/^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now)
 }
 
-/** Resolves after `ms`; rejects at once when the signal is aborted. */
+/** Resolves after `ms`, or when the signal is aborted. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => {
+  return new Promise((resolve) => {
+    const done = () => {
       clearTimeout(timer)
-      reject(new Error('given up'))
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', giveUp)
+      signal.removeEventListener('abort', done)
       resolve()
-    }, ms)
-    signal.addEventListener('abort', giveUp)
-    if (signal.aborted) giveUp()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+    if (signal.aborted) done()
   })
 }

@@ -1,7 +1,7 @@
 import { isOrderState, type OrderState } from './protocol.ts'
-import type { End, Link, Transport, TransportName } from './transport.ts'
+import type { Asking, End, Link, Transport } from './transport.ts'
 
-/** How long silence is borne, in ms. */
+/** How long silence is borne, and how often what is done, in ms. */
 export interface Limits {
   /** Before the first snapshot: a proxy that buffers a stream shows itself by it. */
   answer: number
@@ -11,87 +11,90 @@ export interface Limits {
   stable: number
   /** Tokens are renewed in mid-connection at most so often. */
   renewal: number
+  /** A page without a connection for so long is told that it shows old news, or none. */
+  slow: number
+  /** A better transport than the one in use is tried again after so long, then after twice as long. */
+  climb: number
 }
 
 /** What a connection is made of, and whom it tells. */
-export interface Connecting extends Pick<Link, 'base' | 'order' | 'token' | 'fetch' | 'WebSocket' | 'tag'> {
-  name: TransportName
+export interface Connecting extends Omit<Asking, 'signal' | 'received'>, Pick<Link, 'WebSocket' | 'tag'> {
   transport: Transport
   limits: Limits
   /** See {@link Link.renew}; given up when the signal is aborted. */
-  renew(signal: AbortSignal): Promise<string | undefined>
+  renew(expiresIn: number, signal: AbortSignal): Promise<string | undefined>
   onState(state: OrderState, snapshot: boolean): void
   onConfirmed(): void
 }
 
 /** One connection, watched for silence. */
-export class Connection {
+export interface Connection {
   /** Resolves when it is over, and never rejects. */
   readonly ended: Promise<End>
-  private readonly abort = new AbortController()
-  private timer: ReturnType<typeof setTimeout> | undefined
-  private isConfirmed = false
-  /** When something was heard last, or, later than that, until when silence was announced. */
-  private heardAt = 0
-  private over!: (end: End) => void
-
-  constructor(private readonly with_: Connecting) {
-    const { base, order, token, fetch, WebSocket, tag, renew, transport } = with_
-    this.ended = new Promise((resolve) => { this.over = resolve })
-    this.listen(0)
-    const link: Link = {
-      base, order, token, fetch, WebSocket, tag,
-      signal: this.abort.signal,
-      renew: () => renew(this.abort.signal),
-      heard: (patience = 0) => {
-        this.heardAt = Date.now() + patience
-        this.listen(patience)
-      },
-      confirmed: () => this.confirm(),
-      received: (state, snapshot) => this.receive(state, snapshot),
-    }
-    // Not before this object is known to its owner, because the page's own fetch may close the watch.
-    Promise.resolve()
-      .then(() => transport(link))
-      // A browser's error may quote the header or the sub-protocol that it does not like.
-      .catch((error): End => ({ kind: 'lost', reason: String(error).split(token || '\0').join('…') }))
-      .then((end) => this.end(end))
-  }
-
+  /** Since when it delivers, in ms since 1970; 0: it has not yet. */
+  confirmedAt(): number
+  /** How long nothing was heard, in ms; below 0 while silence is announced. */
+  silence(): number
   /** Ends it from this side. */
-  end(end: End): void {
-    clearTimeout(this.timer)
-    this.over(end)
-    this.abort.abort()
-  }
+  end(end: End): void
+}
 
-  /** Ends it when nothing was heard for so many ms, which a phone that slept does not notice. */
-  endIfSilent(ms: number): void {
-    if (this.isConfirmed && Date.now() - this.heardAt >= ms) this.end({ kind: 'lost', reason: 'slept or offline' })
-  }
+/** A timer that is later than this, in ms, was held back by a sleep or by a throttled tab. */
+const tooLate = 2_000
 
-  private listen(patience: number): void {
-    if (this.abort.signal.aborted) return
-    const { limits, name } = this.with_
-    const limit = (this.isConfirmed || name === 'poll' ? limits.silence : limits.answer) + patience
-    clearTimeout(this.timer)
-    this.timer = setTimeout(
-      () => this.end({ kind: this.heardAt ? 'lost' : 'refused', reason: `nothing heard for ${limit / 1000} s` }),
-      limit,
-    )
-  }
+/** Opens one, in a moment: not before its owner knows it, because the page's own fetch may close the watch. */
+export function connect(connecting: Connecting): Connection {
+  const { transport, limits, token, order, renew, onState, onConfirmed } = connecting
+  const abort = new AbortController()
+  const { signal } = abort
+  let confirmedAt = 0
+  /** When something was heard last, or, later than that, until when silence was announced. */
+  let heardAt = 0
+  let timer: ReturnType<typeof setTimeout>
+  let over: (end: End) => void
+  const ended = new Promise<End>((resolve) => { over = resolve })
 
-  private confirm(): void {
-    if (this.isConfirmed || this.abort.signal.aborted) return
-    this.isConfirmed = true
-    this.listen(0)
-    this.with_.onConfirmed()
+  const end = (end: End) => {
+    clearTimeout(timer)
+    over(end)
+    abort.abort()
   }
-
-  private receive(state: unknown, snapshot: boolean): void {
-    if (!isOrderState(state)) throw new Error('not an order')
-    if (this.abort.signal.aborted || state.order !== this.with_.order) return
-    if (snapshot) this.confirm()
-    this.with_.onState(state, snapshot)
+  const listen = (limit: number) => {
+    if (signal.aborted) return
+    const due = Date.now() + limit
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      // What arrived meanwhile is read after the timers: give it a chance to be heard.
+      if (Date.now() - due > tooLate) listen(limits.answer)
+      else end({ kind: heardAt ? 'lost' : 'refused', reason: 'nothing heard' })
+    }, limit)
   }
+  const bearable = () => (confirmedAt || /poll/.test(transport.name) ? limits.silence : limits.answer)
+  const confirmed = () => {
+    if (confirmedAt || signal.aborted) return
+    confirmedAt = Date.now()
+    listen(bearable())
+    onConfirmed()
+  }
+  const link: Link = {
+    ...connecting, signal, confirmed,
+    renew: (expiresIn) => renew(expiresIn, signal),
+    heard: (patience = 0) => {
+      heardAt = Date.now() + patience
+      listen(bearable() + patience)
+    },
+    received: (state, snapshot) => {
+      if (!isOrderState(state)) throw new Error('not an order')
+      if (signal.aborted || state.order !== order) return
+      if (snapshot) confirmed()
+      onState(state, snapshot)
+    },
+  }
+  listen(bearable())
+  Promise.resolve()
+    .then(() => transport.open(link))
+    // A browser's error may quote the header or the sub-protocol that it does not like.
+    .catch((error): End => ({ kind: 'lost', reason: String(error).split(token || '\0').join('…') }))
+    .then(end)
+  return { ended, end, confirmedAt: () => confirmedAt, silence: () => Date.now() - heardAt }
 }

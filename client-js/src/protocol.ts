@@ -32,9 +32,8 @@ export interface OrderState {
 
 /** Says whether a value has what the version rules need. The rest is the gateway's promise. */
 export function isOrderState(value: unknown): value is OrderState {
-  const v = value as OrderState | null
-  return typeof v === 'object' && v !== null && typeof v.order === 'string' && typeof v.epoch === 'string' &&
-    typeof v.status === 'string' && Number.isSafeInteger(v.version) && v.version >= 0
+  const { epoch, status, version } = Object(value)
+  return typeof epoch === 'string' && typeof status === 'string' && Number.isSafeInteger(version) && version >= 0
 }
 
 /** Says whether `next` is to be shown after `shown`. In one epoch versions only rise. Another

@@ -1,28 +1,26 @@
-import { askedWait, retryAfter } from './backoff.ts'
+import { askedWait } from './backoff.ts'
 import { createParser, type StreamEvent } from './sse-parser.ts'
-import { type End, endOf, type Transport } from './transport.ts'
+import { type End, endOf, farewell, type Link, request, type Transport } from './transport.ts'
 
 /** Server-sent events over fetch. The native EventSource cannot carry an `Authorization` header,
  *  and stops for good at the first 401 or 503. */
-export const sse: Transport = async (link) => {
-  const response = await link.fetch(`${link.base}v1/sse?order=${encodeURIComponent(link.order)}`, {
-    headers: { Accept: 'text/event-stream', Authorization: 'Bearer ' + link.token },
-    cache: 'no-store',
-    signal: link.signal,
-  })
-  if (response.status !== 200) return endOf(response, retryAfter(response.headers.get('Retry-After')))
-  if (!response.headers.get('Content-Type')?.startsWith('text/event-stream') || !response.body) {
-    return { kind: 'refused', reason: 'not an event stream' }
+export const sse: Transport = { name: 'sse', open: stream }
+
+async function stream(link: Link): Promise<End> {
+  const response = await request(link, `sse?order=${encodeURIComponent(link.order)}`, { Accept: 'text/event-stream' })
+  if (response.status !== 200) return endOf(response)
+  if (!/^text\/event-stream/.test(response.headers.get('Content-Type')!) || !response.body) {
+    return { kind: 'refused', reason: 'no event stream' }
   }
 
   const reader = response.body.getReader()
   const end: End = { kind: 'lost', reason: 'stream ended', wait: 0 }
   let over = false
-  const finish = (kind: End['kind'], reason: string) => {
-    end.kind = kind
-    end.reason = reason
+  const stop = () => reader.cancel().catch(() => {}) // a read that waits then sees the end
+  const finish = (news: Partial<End>) => {
+    Object.assign(end, news)
     over = true
-    return reader.cancel().catch(() => {}) // a read that waits then sees the end
+    stop()
   }
 
   const onEvent = ({ event, data }: StreamEvent) => {
@@ -32,15 +30,12 @@ export const sse: Transport = async (link) => {
       case 'update':
         return link.received(JSON.parse(data), event === 'snapshot')
       case 'token_expiring':
-        return void link.renew().then((token) => {
-          if (!token || over) return
-          end.token = token
-          finish('goodbye', 'new token')
+        return void link.renew(JSON.parse(data).expires_in).then((token) => {
+          if (token && !over) finish({ kind: 'goodbye', token })
         })
       case 'goodbye': {
         const { reason, retry_ms } = JSON.parse(data)
-        end.wait = askedWait(retry_ms)
-        finish('goodbye', String(reason))
+        finish({ kind: farewell(reason), reason: String(reason), wait: askedWait(retry_ms) })
       }
     }
   }
@@ -53,7 +48,7 @@ export const sse: Transport = async (link) => {
       parse(value)
     }
   } finally {
-    reader.cancel().catch(() => {}) // also when an event could not be read
+    stop() // also when an event could not be read
   }
   return end
 }

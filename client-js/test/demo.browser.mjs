@@ -104,7 +104,7 @@ async function latency() {
   assert.ok(ms > 0 && ms < patience, `latency ${ms}`)
 }
 
-for (const [way, name] of [['websocket', 'WebSocket'], ['sse', 'SSE'], ['poll', 'polling'], ['auto', 'WebSocket']]) {
+for (const [way, name] of [['websocket', 'WebSocket'], ['sse', 'SSE'], ['longPoll', 'polling'], ['auto', 'WebSocket']]) {
   describe(`the demo page by ${way}`, () => {
     before(() => page.check(`input[name=transport][value=${way}]`, { force: true }))
 
@@ -174,7 +174,7 @@ for (const [way, name] of [['websocket', 'WebSocket'], ['sse', 'SSE'], ['poll', 
       const before = await connections()
       await press('cut')
       // A cut request of a poll is only asked again; a cut stream is a lost connection.
-      if (way !== 'poll') await page.waitForFunction((n) => [...document.querySelectorAll('#log .connection')]
+      if (way !== 'longPoll') await page.waitForFunction((n) => [...document.querySelectorAll('#log .connection')]
         .filter((line) => /^Connected/.test(line.textContent)).length > n, before)
       await press('pay-stripe')
       await status('paid')
@@ -192,7 +192,7 @@ describe('the demo page', () => {
     await press('pay-stripe')
     await status('paid')
     const lines = (await heard()).length
-    for (const [way, name] of [['sse', 'SSE'], ['poll', 'polling'], ['websocket', 'WebSocket']]) {
+    for (const [way, name] of [['sse', 'SSE'], ['longPoll', 'polling'], ['websocket', 'WebSocket']]) {
       await page.check(`input[name=transport][value=${way}]`, { force: true })
       await page.waitForFunction((name) => document.getElementById('transport').textContent === name, name)
     }

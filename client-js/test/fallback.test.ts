@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { describe, it } from 'node:test'
-import { answerPoll, holdTimers, order, patient, snapshot, startGateway, startStream, until, watch, ways } from './gateway.ts'
+import { answerPoll, holdTimers, order, patient, snapshot, startGateway, startStream, until, watch, ways } from './server.ts'
 
 describe('falling back', () => {
   const stream = (response: ServerResponse) => startStream(response)
@@ -54,8 +54,8 @@ describe('falling back', () => {
     await until('the stream', () => gateway.asked.length === 2)
     answer.fire()
     await until('a state', () => seen.states.length === 1)
-    assert.deepEqual(ways(gateway).slice(0, 3), ['websocket', 'sse', 'poll'])
-    assert.equal(seen.transport, 'poll')
+    assert.deepEqual(ways(gateway).slice(0, 3), ['websocket', 'sse', 'longpoll'])
+    assert.equal(seen.transport, 'longpoll')
   })
 
   it('takes polling when a portal answers every stream with a page', async (t) => {
@@ -65,16 +65,16 @@ describe('falling back', () => {
     })
     const seen = watch(t, gateway)
     await until('a state', () => seen.states.length === 1)
-    assert.deepEqual(ways(gateway).slice(0, 3), ['websocket', 'sse', 'poll'])
+    assert.deepEqual(ways(gateway).slice(0, 3), ['websocket', 'sse', 'longpoll'])
   })
 
   it('goes back to the WebSocket after an outage in which nothing answered', async (t) => {
-    let rounds = 0
+    let rounds = 0 // of requests for the state
     const gateway = await startGateway(t, {
       upgrade: (_, socket) => socket.destroy(),
       sse: (response) => response.destroy(),
       poll: (response) => {
-        if (++rounds === 2) {
+        if (++rounds === 3) {
           gateway.behaviour = { websocket: (socket) => socket.send(snapshot(1)), sse: stream, poll: answerPoll(() => order(1)) }
         }
         response.destroy()

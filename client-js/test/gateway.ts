@@ -1,173 +1,144 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { createHmac, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import { type TestContext } from 'node:test'
-import { WebSocket, WebSocketServer } from 'ws'
-import type { Limits } from '../src/connection.ts'
+import { mkdtempSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { OrderState } from '../src/protocol.ts'
-import { startWatch, type Arrival, type Watch, type WatchError, type WatchOptions } from '../src/watch.ts'
 
-/** What a test's gateway does, right or wrong. What is left out answers 404. */
-export interface Behaviour {
-  websocket?: (socket: WebSocket, request: IncomingMessage) => void
-  upgrade?: (request: IncomingMessage, socket: Socket) => void
-  sse?: (response: ServerResponse, request: IncomingMessage) => void
-  poll?: (response: ServerResponse, request: IncomingMessage) => void
-}
+const apiKey = 'an-api-key-of-the-tests-0123456789abcdef'
+const secret = 'a-secret-of-the-tests-0123456789abcdef'
 
-/** A gateway on a real socket whose behaviour may be changed at any time. */
+// The gateway refuses PAYBELL_ variables that it does not know.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PAYBELL_')))
+
+/** A real gateway, in a process of its own, on a free port that it keeps when it is started again. */
 export interface Gateway {
-  url: string
-  behaviour: Behaviour
-  /** What was asked, as "websocket", "sse" or "poll", with the bearer token. */
-  asked: { way: string; token: string; url: string; at: number }[]
+  readonly url: string
+  readonly admin: string
+  /** Kills it without a word, and starts it on the same ledger. */
+  restart(): Promise<void>
+  kill(): Promise<void>
+  start(): Promise<void>
+  /** Kills it and removes what it kept. */
+  stop(): Promise<void>
+  /** Registers an order. */
+  order(id?: string): Promise<string>
+  /** An event that the backend vouches for. */
+  event(order: string, event: object): Promise<void>
+  /** Pays an order in full. */
+  pay(order: string): Promise<void>
+  /** A token as the merchant's backend signs it. */
+  token(order: string, seconds?: number): string
+  /** The order as it is in the ledger. */
+  state(order: string): Promise<OrderState>
+  /** Who was told which versions of the order. */
+  told(order: string): Promise<{ version: number; transport: string }[]>
+  /** How many clients are connected, by transport. */
+  connections(): Promise<Record<string, number>>
 }
 
-export function order(version: number, fields: Partial<OrderState> = {}): OrderState {
-  return {
-    order: 'A1', version, epoch: 'e1', status: version > 1 ? 'paid' : 'created', final: version > 1, amount: 9900,
-    currency: 'EUR', paid: 0, refunded: 0, disputed: false, overpaid: false, method: null, reason: null,
-    action_url: null, livemode: true, updated_at: null, ...fields,
-  }
-}
-
-export async function startGateway(t: TestContext, behaviour: Behaviour): Promise<Gateway> {
-  const sockets = new Set<Socket>()
-  const gateway: Gateway = { url: '', behaviour, asked: [] }
-  const note = (way: string, token: string, request: IncomingMessage) =>
-    gateway.asked.push({ way, token, url: request.url!, at: performance.now() })
-  const server = createServer((request, response) => {
-    const way = request.url!.startsWith('/v1/sse') ? 'sse' : 'poll'
-    note(way, request.headers.authorization?.replace('Bearer ', '') ?? '', request)
-    const answer = gateway.behaviour[way]
-    if (answer) answer(response, request)
-    else response.writeHead(404).end()
-  })
-  const webSockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => offered.has('paybell.v1') && 'paybell.v1' })
-  server.on('connection', (socket) => sockets.add(socket))
-  server.on('upgrade', (request, socket, head) => {
-    note('websocket', /bearer\.([^,]*)/.exec(request.headers['sec-websocket-protocol'] ?? '')?.[1] ?? '', request)
-    const { upgrade, websocket } = gateway.behaviour
-    if (upgrade) return upgrade(request, socket as Socket)
-    if (!websocket) return void socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')
-    webSockets.handleUpgrade(request, socket, head, (ws) => {
-      ws.on('error', () => {})
-      websocket(ws, request)
-    })
-  })
-  server.listen(0, '127.0.0.1')
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => {
-    sockets.forEach((socket) => socket.destroy())
-    server.close()
-  })
-  gateway.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return gateway
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }
 
-/** A watch that may come back at once, and a record of what it told. */
-export interface Watched extends Watch {
-  states: OrderState[]
-  arrivals: Arrival[]
-  ways: (string | null)[]
-  errors: WatchError[]
+let built: string | undefined
+
+/** The program: PAYBELL_BIN, or what the source builds to. */
+export function program(): string {
+  if (process.env.PAYBELL_BIN) return process.env.PAYBELL_BIN
+  if (!built) {
+    built = join(mkdtempSync(join(tmpdir(), 'paybell-bin-')), 'paybell')
+    process.on('exit', () => execFileSync('rm', ['-r', join(built!, '..')]))
+    execFileSync('go', ['build', '-o', built, './cmd/paybell'], { cwd: join(process.cwd(), '..'), stdio: 'inherit' })
+  }
+  return built
 }
 
-/** As patient as in production, so that a slow machine changes nothing: see {@link holdTimers}. */
-export const patient: Limits = { answer: 5_000, silence: 60_000, stable: 0, renewal: 0 }
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-export function watch(t: TestContext, gateway: Gateway, options: Partial<WatchOptions> = {}, limits: Partial<Limits> = {}): Watched {
-  const record = { states: [] as OrderState[], arrivals: [] as Arrival[], ways: [] as (string | null)[], errors: [] as WatchError[] }
-  const running = startWatch({
-    url: gateway.url,
-    order: 'A1',
-    token: 'token',
-    WebSocket,
-    random: () => 0.01,
-    onTransport: (way) => record.ways.push(way),
-    onError: (error) => record.errors.push(error),
-    ...options,
-    onChange: (state, arrival) => {
-      record.states.push(state)
-      record.arrivals.push(arrival)
-      options.onChange?.(state, arrival)
+export async function startRealGateway({ origins = [] as string[] } = {}): Promise<Gateway> {
+  const folder = mkdtempSync(join(tmpdir(), 'paybell-gateway-'))
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const config = join(folder, 'paybell.yaml')
+  await writeFile(config, JSON.stringify({
+    listen: `127.0.0.1:${port}`,
+    admin: `127.0.0.1:${adminPort}`,
+    ledger: `sqlite:${folder}/paybell.db`,
+    origins,
+    auth: { issuer: 'shop', keys: [{ id: 'k1', algorithm: 'HS256', secret }], api_keys: [apiKey] },
+    sources: { shop: { provider: 'standard', secrets: [`whsec_${Buffer.from(secret).toString('base64')}`] } },
+  }))
+  const url = `http://127.0.0.1:${port}`
+  let running: ChildProcess | undefined
+
+  const ask = async (path: string, body: object) => {
+    const response = await fetch(url + path, {
+      method: 'POST', body: JSON.stringify(body), headers: { Authorization: `Bearer ${apiKey}`, 'Content-Type': 'application/json' },
+    })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+  }
+  const gateway: Gateway = {
+    url,
+    admin: `http://127.0.0.1:${adminPort}`,
+    async start() {
+      const child = running = spawn(program(), ['serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'], env })
+      let said = ''
+      child.stderr!.on('data', (text) => { said += text })
+      await new Promise<void>((resolve, reject) => {
+        child.once('exit', () => reject(new Error(`the gateway ended: ${said}`)))
+        child.stdout!.on('data', (text) => /listens on/.test(text) && resolve())
+      })
     },
-  }, { ...patient, ...limits })
-  t.after(() => running.close())
-  return Object.defineProperties(record, Object.getOwnPropertyDescriptors(running)) as unknown as Watched
-}
-
-/** Waits until a condition holds, and says which one did not. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  for (const end = performance.now() + 60_000; !holds();) {
-    if (performance.now() > end) throw new Error(`never came: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    async kill() {
+      const child = running
+      running = undefined
+      if (!child || child.exitCode !== null || child.signalCode !== null) return
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    },
+    async restart() {
+      await gateway.kill()
+      await gateway.start()
+    },
+    async stop() {
+      await gateway.kill()
+      await rm(folder, { recursive: true, force: true })
+    },
+    async order(id = `A${randomUUID()}`) {
+      await ask('/v1/sessions', { order: id, amount: 9900, currency: 'EUR' })
+      return id
+    },
+    event: (order, event) => ask(`/v1/orders/${order}/events`, { id: randomUUID(), ...event }),
+    pay: (order) => gateway.event(order, { status: 'paid', amount: 9900, currency: 'EUR', payment: `p-${order}` }),
+    token(order, seconds = 300) {
+      const now = Math.floor(Date.now() / 1000)
+      const content = `${encode({ alg: 'HS256', kid: 'k1' })}.${encode({
+        iss: 'shop', aud: 'paybell', iat: now, exp: now + seconds, jti: randomUUID(), orders: [order],
+      })}`
+      return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`
+    },
+    async state(order) {
+      const response = await fetch(`${url}/v1/orders/${order}`, { headers: { Authorization: `Bearer ${gateway.token(order)}` } })
+      return await response.json() as OrderState
+    },
+    async told(order) {
+      const response = await fetch(`${url}/v1/orders/${order}/timeline`, { headers: { Authorization: `Bearer ${apiKey}` } })
+      return (await response.json() as { told: { version: number; transport: string }[] }).told
+    },
+    async connections() {
+      const metrics = await (await fetch(`${gateway.admin}/metrics`)).text()
+      const found = metrics.matchAll(/^paybell_connections\{[^}]*transport="(\w+)"[^}]*\} (\d+)/gm)
+      return Object.fromEntries([...found].map(([, transport, count]) => [transport!, Number(count)]))
+    },
   }
-}
-
-/** Timers of one duration, which run when the test says so. */
-export interface HeldTimers {
-  /** How many were ever started. */
-  started: number
-  /** How many are neither run nor cleared. */
-  readonly pending: number
-  fire(): void
-}
-
-/** Holds all timers of exactly `ms` until the test fires them. */
-export function holdTimers(t: TestContext, ms: number): HeldTimers {
-  const { setTimeout, clearTimeout } = globalThis
-  const pending = new Map<unknown, () => void>()
-  const start = (run: () => void, delay?: number) => {
-    if (delay !== ms) return setTimeout(run, delay)
-    timers.started++
-    const handle = {}
-    pending.set(handle, run)
-    return handle
-  }
-  const clear = (handle: any) => void (pending.delete(handle) || clearTimeout(handle))
-  const timers: HeldTimers = {
-    started: 0,
-    get pending() { return pending.size },
-    fire: () => pending.forEach((run, handle) => {
-      pending.delete(handle)
-      run()
-    }),
-  }
-  Object.assign(globalThis, { setTimeout: start, clearTimeout: clear })
-  t.after(() => Object.assign(globalThis, { setTimeout, clearTimeout }))
-  return timers
-}
-
-/** Long enough for what must not come to show itself on an idle machine. */
-export const aWhile = () => new Promise((resolve) => setTimeout(resolve, 200))
-
-export const versions = (states: OrderState[]) => states.map((state) => state.version)
-export const ways = (gateway: Gateway) => gateway.asked.map(({ way }) => way)
-export const tokens = (gateway: Gateway) => gateway.asked.map(({ token }) => token)
-
-export const snapshot = (version: number, fields = {}) => message('snapshot', { order: order(version, fields) })
-export const update = (version: number, fields = {}) => message('update', { order: order(version, fields) })
-export const message = (type: string, fields: object = {}) => JSON.stringify({ type, ...fields })
-
-export function startStream(response: ServerResponse, version = 1): void {
-  response.writeHead(200, { 'Content-Type': 'text/event-stream' })
-  sendEvent(response, 'snapshot', order(version))
-}
-
-export function sendEvent(response: ServerResponse, event: string, data: unknown): void {
-  response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
-}
-
-/** Answers a poll as the gateway does, held until `current` changes when asked to wait. */
-export function answerPoll(current: () => OrderState): NonNullable<Behaviour['poll']> {
-  return async (response, request) => {
-    const tag = () => `"${current().epoch}.${current().version}"`
-    const known = request.headers['if-none-match']
-    while (request.url!.includes('wait=') && tag() === known && !response.destroyed) {
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
-    if (tag() === known) response.writeHead(304).end()
-    else response.writeHead(200, { 'Content-Type': 'application/json', ETag: tag() }).end(JSON.stringify(current()))
-  }
+  await gateway.start()
+  return gateway
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { isOrderState } from '../src/protocol.ts'
 import { createParser, type StreamEvent } from '../src/sse-parser.ts'
-import { order } from './gateway.ts'
+import { order } from './server.ts'
 
 // What the gateway's own tests say that it sends. Without the folder this fails, on purpose.
 const golden = new URL('../../hub/testdata/messages/', import.meta.url)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { answerPoll, aWhile, holdTimers, order, startGateway, tokens, until, watch } from './gateway.ts'
+import { all, answerPoll, aWhile, holdTimers, order, startGateway, tokens, until, watch } from './server.ts'
 
-describe('poll', () => {
-  const options = { transports: ['poll'] as const }
+describe('longpoll', () => {
+  const options = { transports: [all.longpoll] }
 
   it('asks at once, then waits for news with the entity tag it has', async (t) => {
     let current = order(1)
@@ -22,7 +22,7 @@ describe('poll', () => {
     await until('the next request', () => tags.length >= 3)
     assert.deepEqual(tags.slice(0, 3), [undefined, '"e1.1"', '"e1.2"'])
     assert.deepEqual(gateway.asked.slice(0, 2).map(({ url }) => url), ['/v1/orders/A1?wait=25', '/v1/orders/A1?wait=25'])
-    assert.deepEqual(seen.ways, ['poll'])
+    assert.deepEqual(seen.ways, ['longpoll'])
   })
 
   it('writes the order into the path as one element', async (t) => {
@@ -71,7 +71,7 @@ describe('poll', () => {
     await until('version 6', () => seen.state?.version === 6)
     assert.deepEqual(seen.errors.map(({ code, fatal }) => [code, fatal]), [['unauthorized', false]])
     assert.deepEqual(tokens(gateway).slice(0, 6), [1, 1, 2, 2, 3, 4].map((n) => `token-${n}`))
-    assert.deepEqual(seen.ways, ['poll', null, 'poll', null, 'poll'])
+    assert.deepEqual(seen.ways, ['longpoll', null, 'longpoll', null, 'longpoll'])
   })
 
   it('tells of a plain token that came to its end', async (t) => {

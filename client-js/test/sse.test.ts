@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { describe, it } from 'node:test'
 import type { OrderState } from '../src/protocol.ts'
-import { aWhile, holdTimers, order, patient, sendEvent, startGateway, startStream, tokens, until, versions, watch } from './gateway.ts'
+import { all, aWhile, holdTimers, order, patient, sendEvent, startGateway, startStream, tokens, until, versions, watch } from './server.ts'
 
 describe('sse', () => {
-  const options = { transports: ['sse'] as const }
+  const options = { transports: [all.sse] }
 
   it('shows snapshot and updates, and passes over the unknown', async (t) => {
     const gateway = await startGateway(t, {
@@ -44,7 +44,7 @@ describe('sse', () => {
     const gateway = await startGateway(t, {
       sse: (response) => {
         startStream(response, ++streams)
-        if (streams === 1) sendEvent(response, 'token_expiring', { expires_in: 30 })
+        if (streams === 1) sendEvent(response, 'token_expiring', { expires_in: 0 })
       },
     })
     let asked = 0
@@ -60,7 +60,7 @@ describe('sse', () => {
       sse: (response) => {
         server = response
         startStream(response)
-        sendEvent(response, 'token_expiring', { expires_in: 30 })
+        sendEvent(response, 'token_expiring', { expires_in: 0 })
       },
     })
     let asked = 0
@@ -95,7 +95,7 @@ describe('sse', () => {
         sse: (response) => {
           server = response
           startStream(response, gateway.asked.length)
-          if (gateway.asked.length === 1) sendEvent(response, 'token_expiring', { expires_in: 30 })
+          if (gateway.asked.length === 1) sendEvent(response, 'token_expiring', { expires_in: 0 })
         },
       })
       const renewal = slowRenewal()
@@ -117,7 +117,7 @@ describe('sse', () => {
       sse: (response) => {
         server = response
         startStream(response, gateway.asked.length)
-        if (gateway.asked.length === 1) sendEvent(response, 'token_expiring', { expires_in: 30 })
+        if (gateway.asked.length === 1) sendEvent(response, 'token_expiring', { expires_in: 0 })
       },
     })
     const renewal = slowRenewal()
@@ -139,7 +139,7 @@ describe('sse', () => {
       sse: (response) => {
         server = response
         startStream(response, gateway.asked.length)
-        if (gateway.asked.length === 1) sendEvent(response, 'token_expiring', { expires_in: 30 })
+        if (gateway.asked.length === 1) sendEvent(response, 'token_expiring', { expires_in: 0 })
       },
     })
     const renewal = slowRenewal()
@@ -148,7 +148,7 @@ describe('sse', () => {
     server.end()
     await until('the second stream', () => seen.state?.version === 2)
     renewal.handOut()
-    sendEvent(server, 'token_expiring', { expires_in: 30 })
+    sendEvent(server, 'token_expiring', { expires_in: 0 })
     await until('the second renewal', () => renewal.asked === 4)
     await aWhile()
     assert.deepEqual(tokens(gateway), ['token-1', 'token-3'])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { answerPoll, aWhile, holdTimers, order, patient, snapshot, startGateway, startStream, until, watch, ways } from './gateway.ts'
+import { all, answerPoll, aWhile, holdTimers, order, patient, snapshot, startGateway, startStream, until, watch, ways } from './server.ts'
 
 class Target extends EventTarget {
   listeners = 0
@@ -50,24 +50,24 @@ describe('a device that wakes', () => {
       const device = startDevice(t)
       const wait = holdTimers(t, 500)
       const gateway = await startGateway(t, { websocket: (socket) => socket.close() })
-      const seen = watch(t, gateway, { transports: ['websocket'], random: () => 1 })
+      const seen = watch(t, gateway, { transports: [all.websocket], random: () => 1 })
       await until('the wait', () => wait.pending === 1)
       device.tell(event)
       assert.equal(wait.pending, 0)
       await until('the second try', () => seen.errors.length === 2)
-      assert.equal(device.listeners(), 3)
+      assert.equal(device.listeners(), 7)
       seen.close()
       assert.equal(device.listeners(), 0)
       device.tell(event)
       await aWhile()
-      assert.equal(gateway.asked.length, 2)
+      assert.deepEqual(ways(gateway).filter((way) => way === 'websocket').length, 2)
     })
 
     it(`${event}: waits as long as the gateway asked, and not longer after a sleep`, async (t) => {
       const device = startDevice(t)
       const wait = holdTimers(t, 120_000)
       const gateway = await startGateway(t, { sse: (response) => response.writeHead(503, { 'Retry-After': '120' }).end() })
-      watch(t, gateway, { transports: ['sse'], random: () => 0 })
+      watch(t, gateway, { transports: [all.sse], random: () => 0 })
       await until('the wait', () => wait.pending === 1)
       device.sleep(60_000)
       device.tell(event)
@@ -75,12 +75,12 @@ describe('a device that wakes', () => {
       device.sleep(60_000)
       device.tell(event)
       assert.equal(wait.pending, 0)
-      await until('the second try', () => gateway.asked.length === 2)
+      await until('the second try', () => ways(gateway).filter((way) => way === 'sse').length === 2)
     })
 
     it(`${event}: leaves a connection that was silent for longer than heartbeats are apart`, async (t) => {
       const device = startDevice(t)
-      const gateway = await startGateway(t, { websocket: (socket) => socket.send(snapshot(gateway.asked.length)) })
+      const gateway = await startGateway(t, { websocket: (socket) => socket.send(snapshot(ways(gateway).filter((way) => way === 'websocket').length)) })
       const seen = watch(t, gateway)
       await until('the snapshot', () => seen.states.length === 1)
       device.sleep(30_000)
@@ -94,7 +94,7 @@ describe('a device that wakes', () => {
     it(`${event}: keeps a connection that was heard a moment ago`, async (t) => {
       const device = startDevice(t)
       const gateway = await startGateway(t, { sse: (response) => startStream(response) })
-      const seen = watch(t, gateway, { transports: ['sse'] })
+      const seen = watch(t, gateway, { transports: [all.sse] })
       await until('the snapshot', () => seen.states.length === 1)
       device.sleep(10_000)
       device.tell(event)
@@ -106,7 +106,7 @@ describe('a device that wakes', () => {
       const device = startDevice(t)
       const wait = holdTimers(t, 500)
       const gateway = await startGateway(t, { websocket: (socket) => socket.close() })
-      watch(t, gateway, { transports: ['websocket'], random: () => 1 })
+      watch(t, gateway, { transports: [all.websocket], random: () => 1 })
       await until('the wait', () => wait.pending === 1)
       device.document.hidden = true
       device.tell(event)
@@ -116,13 +116,13 @@ describe('a device that wakes', () => {
 
   it('online: leaves a connection from before the outage, hidden or not', async (t) => {
     const device = startDevice(t)
-    const gateway = await startGateway(t, { websocket: (socket) => socket.send(snapshot(gateway.asked.length)) })
+    const gateway = await startGateway(t, { websocket: (socket) => socket.send(snapshot(ways(gateway).filter((way) => way === 'websocket').length)) })
     const seen = watch(t, gateway)
     await until('the snapshot', () => seen.states.length === 1)
     device.document.hidden = true
     device.tell('online')
     await until('the second snapshot', () => seen.state?.version === 2)
-    assert.deepEqual(ways(gateway), ['websocket', 'websocket'])
+    assert.deepEqual(ways(gateway).filter((way) => way !== 'poll'), ['websocket', 'websocket'])
   })
 
   it('does not take the pause that a poll was asked for as silence', async (t) => {
@@ -135,13 +135,13 @@ describe('a device that wakes', () => {
         answer(response, request)
       },
     })
-    const seen = watch(t, gateway, { transports: ['poll'] })
+    const seen = watch(t, gateway, { transports: [all.longpoll] })
     await until('the pause', () => pause.pending === 1)
     device.sleep(119_000)
     for (const event of events) device.tell(event)
     await aWhile()
     assert.equal(pause.pending, 1)
-    assert.deepEqual(seen.ways, ['poll'])
+    assert.deepEqual(seen.ways, ['longpoll'])
     device.sleep(1_000 + patient.silence / 2)
     device.tell('visibilitychange')
     await until('the new connection', () => seen.ways.includes(null))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { WatchOptions } from '../src/watch.ts'
-import { answerPoll, aWhile, holdTimers, message, order, patient, sendEvent, snapshot, startGateway, startStream, until, update, versions, watch, type Behaviour } from './gateway.ts'
+import type { CoreOptions } from '../src/options.ts'
+import { all, answerPoll, aWhile, forbid, holdTimers, message, order, patient, sendEvent, snapshot, startGateway, startStream, until, update, versions, watch, type Behaviour } from './server.ts'
 
 describe('the handle', () => {
   it('tells nothing after close, on any transport', async (t) => {
@@ -16,9 +16,9 @@ describe('the handle', () => {
       },
       poll: answerPoll(() => order(1)),
     })
-    for (const way of ['websocket', 'sse', 'poll'] as const) {
+    for (const way of ['websocket', 'sse', 'longpoll'] as const) {
       const asked = gateway.asked.length
-      const seen = watch(t, gateway, { transports: [way], onChange: () => seen.close() })
+      const seen = watch(t, gateway, { transports: [all[way]], onChange: () => seen.close() })
       await until('a state', () => seen.states.length === 1)
       await aWhile()
       assert.deepEqual(versions(seen.states), [1], way)
@@ -102,8 +102,8 @@ describe('a page that closes the watch in a callback', () => {
   }
   const refusing: Behaviour = {
     websocket: (socket) => socket.close(4403),
-    sse: (response) => response.writeHead(403).end(),
-    poll: (response) => response.writeHead(403).end(),
+    sse: (response) => forbid(response),
+    poll: (response) => forbid(response),
   }
   const cases: [callback: string, behaviour: Behaviour, told: string[]][] = [
     ['token', cutAfterFirst, ['token']],
@@ -115,7 +115,7 @@ describe('a page that closes the watch in a callback', () => {
     ['random', cutAfterFirst, ['token', 'fetch', 'onTransport', 'onChange', 'onTransport null', 'onError', 'random']],
     ['onError', refusing, ['token', 'fetch', 'onError']],
   ]
-  for (const way of ['websocket', 'sse', 'poll'] as const) {
+  for (const way of ['websocket', 'sse', 'longpoll'] as const) {
     for (const [callback, behaviour, wanted] of cases) {
       if (way === 'websocket' && callback === 'fetch') continue
       it(`${way}, ${callback}${behaviour === refusing ? ' of a refusal' : ''}: hears nothing more`, async (t) => {
@@ -126,8 +126,8 @@ describe('a page that closes the watch in a callback', () => {
           if (what !== 'fetch' || !told.includes('fetch')) told.push(what)
           if (what === callback) seen.close()
         }
-        const options: Partial<WatchOptions> = {
-          transports: [way],
+        const options: Partial<CoreOptions> = {
+          transports: [all[way]],
           token: () => {
             note('token')
             return 'token'
@@ -168,7 +168,7 @@ describe('after close', () => {
         const gateway = await startGateway(t, {
           websocket: (socket) => {
             socket.send(snapshot(1))
-            socket.send(message('token_expiring', { expires_in: 30 }))
+            socket.send(message('token_expiring', { expires_in: 0 }))
           },
         })
         let asked = 0
@@ -195,20 +195,20 @@ describe('after close', () => {
       poll: (response) => response.writeHead(200, { 'Retry-After': '77' }).end(JSON.stringify(order(1))),
     })
     const silence = holdTimers(t, patient.silence)
-    const stream = watch(t, gateway, { transports: ['sse'] })
+    const stream = watch(t, gateway, { transports: [all.sse] })
     await until('the snapshot', () => stream.states.length === 1)
     assert.equal(silence.pending, 1)
     stream.close()
     assert.equal(silence.pending, 0)
 
     const pause = holdTimers(t, 77_000)
-    const poll = watch(t, gateway, { transports: ['poll'] })
+    const poll = watch(t, gateway, { transports: [all.longpoll] })
     await until('the pause', () => pause.pending === 1)
     poll.close()
     assert.equal(pause.pending, 0)
 
     const wait = holdTimers(t, 250)
-    const waiting = watch(t, gateway, { transports: ['websocket'], random: () => 0.5 })
+    const waiting = watch(t, gateway, { transports: [all.websocket], random: () => 0.5 })
     await until('the wait', () => wait.pending === 1)
     waiting.close()
     assert.equal(wait.pending, 0)
@@ -220,7 +220,7 @@ describe('after close', () => {
     const gateway = await startGateway(t, {
       websocket: (socket) => {
         socket.send(snapshot(1))
-        socket.send(message('token_expiring', { expires_in: 30 }))
+        socket.send(message('token_expiring', { expires_in: 0 }))
       },
     })
     let asked = 0

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { WebSocket } from 'ws'
-import { aWhile, holdTimers, message, patient, snapshot, startGateway, tokens, until, update, versions, watch, ways } from './gateway.ts'
+import { aWhile, holdTimers, message, patient, snapshot, startGateway, tokens, until, update, versions, watch, ways } from './server.ts'
 
 describe('websocket', () => {
   it('shows the snapshot and every newer version, and tells how it came', async (t) => {
@@ -106,7 +106,7 @@ describe('websocket', () => {
           socket.send(update(2))
         })
         socket.send(snapshot(1))
-        socket.send(message('token_expiring', { expires_in: 30 }))
+        socket.send(message('token_expiring', { expires_in: 0 }))
       },
     })
     let asked = 0

@@ -28,7 +28,7 @@ func corsHeaders(h http.Header) (names []string) {
 
 func TestPagesOfConfiguredOriginsMayAsk(t *testing.T) {
 	gw := startGatewayForPages(t)
-	for path, method := range map[string]string{"/v1/orders/A1": "GET", "/v1/sse": "GET", "/v1/tickets": "POST"} {
+	for path, method := range map[string]string{"/v1/orders/A1": "GET", "/v1/sse": "GET", "/v1/tickets": "POST", "/v1/orders/A1/ack": "POST"} {
 		response, _ := gw.do("OPTIONS", path, "", "", "Origin", pageOrigin,
 			"Access-Control-Request-Method", method, "Access-Control-Request-Headers", "authorization,content-type")
 		h := response.Header
@@ -92,7 +92,7 @@ func TestPagesHaveNoBusinessWithWebhooksAndBackends(t *testing.T) {
 func TestOptionsDoesNothing(t *testing.T) {
 	gw := startGatewayForPages(t)
 	token := gw.session("A1")
-	for path, allow := range map[string]string{"/v1/orders/A1": "GET", "/v1/sse": "GET", "/v1/tickets": "POST"} {
+	for path, allow := range map[string]string{"/v1/orders/A1": "GET", "/v1/sse": "GET", "/v1/tickets": "POST", "/v1/orders/A1/ack": "POST"} {
 		response, content := gw.do("OPTIONS", path, token, "")
 		if response.StatusCode != http.StatusNoContent || content != "" || response.Header.Get("Allow") != allow {
 			t.Errorf("%s: answered %d %v %s", path, response.StatusCode, response.Header, content)

@@ -25,7 +25,7 @@ import (
 
 // publicPaths is every address of the public listener.
 var publicPaths = []string{
-	"/webhooks/stripe", "/webhooks/shop", "/webhooks/nobody", "/v1/ws", "/v1/sse", "/v1/orders/A1", "/v1/tickets", "/paybell.js",
+	"/webhooks/stripe", "/webhooks/shop", "/webhooks/nobody", "/v1/ws", "/v1/sse", "/v1/orders/A1", "/v1/tickets", "/v1/orders/A1/ack", "/paybell.js",
 	"/v1/sessions", "/v1/orders/A1/events", "/v1/orders/A1/timeline", "/livez", "/readyz", "/",
 }
 

@@ -57,6 +57,7 @@ func (g *gateway) publicRoutes(webhooks http.Handler, m *merchant) *http.ServeMu
 	mux.Handle("/v1/ws", methods{http.MethodGet: http.HandlerFunc(g.hub.WebSocket)})
 	mux.Handle("/v1/sse", page(http.MethodGet, onlyGet(g.hub.SSE)))
 	mux.Handle("/v1/orders/{order}", page(http.MethodGet, g.hub.Poll))
+	mux.Handle("/v1/orders/{order}/ack", page(http.MethodPost, g.hub.Ack))
 	mux.Handle("/v1/tickets", page(http.MethodPost, g.hub.Tickets))
 	mux.Handle("/paybell.js", methods{http.MethodGet: http.HandlerFunc(script)})
 

@@ -15,7 +15,7 @@ const labels = {
   refunded: ['Refunded', 'The money is on its way back to you.', 'refunded'],
   review: ['Being checked', 'Something does not fit; a person is looking at it.', 'review'],
 }
-const wayNames = { websocket: 'WebSocket', sse: 'SSE', poll: 'polling' }
+const wayNames = { websocket: 'WebSocket', sse: 'SSE', longpoll: 'polling', poll: 'polling' }
 const actions = ['pay-stripe', 'pay-backend', 'fail-3ds', 'refund', 'five-times', 'late-shuffled', 'forged', 'cut']
 
 const $ = (id) => document.getElementById(id)
@@ -130,7 +130,7 @@ function watch(order) {
     url: '/',
     order: order.id,
     token: () => tokenOf(order),
-    transports: chosen === 'auto' ? undefined : [chosen],
+    transports: chosen === 'auto' ? undefined : [Paybell[chosen]],
     onChange: (state, arrival) => show(order, state, arrival),
     onTransport: (transport) => showTransport(order, transport),
     onError: (error) => (error.fatal ? complain(error.message) : console.info(error.message)),

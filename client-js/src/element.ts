@@ -1,0 +1,196 @@
+/** A custom element that shows the state of an order's payment.
+ *
+ *  ```html
+ *  <paybell-status url="https://pay.example.com" order="A1001" token-url="/my/paybell-token" retry-url="/checkout"></paybell-status>
+ *  <script type="module">
+ *    import { defineStatus } from '@paybell/client/element'
+ *    defineStatus()
+ *  </script>
+ *  ```
+ *  @module */
+import { languageFor, languages, unknown } from './element-texts.ts'
+import { type OrderState, type Watch, watchOrder, type WatchOptions } from './index.ts'
+
+/** Like the statuses that customers see: waits, must act, is done, may try again, must order anew. */
+type Mood = 'waiting' | 'action' | 'done' | 'failed'
+
+const moods: Record<string, Mood> = {
+  requires_action: 'action', authorized: 'done', paid: 'done', refunded: 'done', partially_refunded: 'done',
+  failed: 'failed', canceled: 'failed', expired: 'failed',
+}
+
+const icons: Record<Mood, string> = {
+  waiting: '<circle cx="12" cy="12" r="9"/><path d="M12 7v5l3 2"/>',
+  action: '<rect x="7" y="3" width="10" height="18" rx="2"/><path d="M11 17h2"/>',
+  done: '<path d="M5 12.5l4.5 4.5L19 7.5"/>',
+  failed: '<path d="M7 7l10 10M17 7L7 17"/>',
+}
+
+const style = `
+:host { display: block; font: 16px/1.5 system-ui, sans-serif; color: #1e2530; }
+:host([hidden]) { display: none; }
+.box { padding: 1.5rem; text-align: center; border: 1px solid #d8d8d8; border-radius: 12px; background: #fff; }
+svg { width: 3rem; height: 3rem; fill: none; stroke: currentcolor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
+[data-mood=action] svg { color: #5b2fb0; }
+[data-mood=done] svg { color: #17703f; }
+[data-mood=failed] svg { color: #b3261e; }
+.title { margin: .5rem 0 0; font-size: 1.375rem; font-weight: 600; }
+.text, .stale { margin: .25rem 0 0; color: #4c5663; }
+.link { display: inline-block; margin-top: 1rem; padding: .6rem 1.4rem; border-radius: 8px; background: #1f4e9e; color: #fff; text-decoration: none; }
+.link:focus-visible { outline: 3px solid #8ab4f8; outline-offset: 2px; }
+[hidden] { display: none; }
+@media (prefers-reduced-motion: no-preference) {
+  [data-mood=waiting] svg { animation: breathe 2s ease-in-out infinite; }
+  @keyframes breathe { 50% { opacity: .35; } }
+}`
+
+const template = `<style>${style}</style>
+<div class="box" part="box">
+  <svg part="icon" viewBox="0 0 24 24" aria-hidden="true"></svg>
+  <div role="status">
+    <p class="title" part="title"></p>
+    <p class="text" part="text"></p>
+    <p class="stale" part="stale" hidden></p>
+  </div>
+  <a class="link" part="link" hidden></a>
+</div>`
+
+/** Wallets open by schemes of their own, so that only those are left out which run in this page. */
+const runsHere = (link: HTMLAnchorElement) => /^(javascript|data|blob|vbscript):/.test(link.protocol)
+
+// Where there is no DOM, importing this module must do no harm.
+const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement
+
+/** The element. Attributes: `url`, `order`, `token-url` (POST answers with the token, or with JSON
+ *  whose `token` it is), `retry-url` (where a customer may try or order anew), `lang` (en, zh-CN; default: that
+ *  of the nearest element with one, else the browser's). Parts to style: `box`, `icon`, `title`, `text`,
+ *  `stale`, `link`. The host has `data-status` and `data-mood`. It dispatches `paybell-change`, whose
+ *  `detail` is the order's state, and `paybell-error`, whose `detail` is the error. */
+export class PaybellStatus extends Base {
+  static readonly observedAttributes = ['url', 'order', 'token-url', 'token', 'retry-url', 'lang']
+
+  private running: Watch | undefined
+  private tokenSource: WatchOptions['token'] | undefined
+  private isStale = false
+  private isOver = false
+  private isPlanned = false
+
+  /** A token or a function that fetches one, in place of `token-url`. */
+  get token(): WatchOptions['token'] | undefined { return this.tokenSource }
+  set token(token) {
+    this.tokenSource = token
+    this.begin()
+  }
+
+  /** The newest known state. */
+  get state(): OrderState | undefined { return this.running?.state }
+
+  connectedCallback(): void {
+    if (!this.shadowRoot) this.attachShadow({ mode: 'open' }).innerHTML = template
+    this.begin()
+  }
+
+  disconnectedCallback(): void {
+    this.end()
+  }
+
+  attributeChangedCallback(name: string): void {
+    if (name === 'lang' || name === 'retry-url') this.render()
+    else this.begin()
+  }
+
+  /** Several attributes that are set one after the other make one watch. */
+  private begin(): void {
+    this.end()
+    this.render()
+    if (this.isPlanned) return
+    this.isPlanned = true
+    queueMicrotask(() => {
+      this.isPlanned = false
+      if (this.isConnected) this.watch()
+    })
+  }
+
+  private end(): void {
+    this.running?.close()
+    this.running = undefined
+    this.isStale = this.isOver = false
+  }
+
+  private watch(): void {
+    const url = this.getAttribute('url')
+    const order = this.getAttribute('order')
+    const tokenUrl = this.getAttribute('token-url')
+    const token = this.tokenSource ?? (tokenUrl ? () => fetchToken(tokenUrl) : undefined)
+    if (!url || !order || !token || this.running) return
+    const tell = (type: string, detail: unknown) => this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }))
+    const stale = (isStale: boolean) => () => {
+      this.isStale = isStale
+      this.render()
+    }
+    this.running = watchOrder({
+      url, order, token,
+      onChange: (state) => {
+        this.render()
+        tell('paybell-change', state)
+      },
+      onError: (error) => {
+        this.isOver ||= error.fatal
+        this.render()
+        tell('paybell-error', error)
+      },
+    })
+    this.running.on('slow', stale(true))
+    this.running.on('stale', stale(true))
+    this.running.on('fresh', stale(false))
+  }
+
+  private render(): void {
+    const root = this.shadowRoot
+    if (!root) return
+    const { state } = this
+    const language = languageFor(this.closest<HTMLElement>('[lang]')?.lang || navigator.language)
+    const { texts, words } = languages[language]!
+    const [title, text] = state ? texts[state.status] ?? texts[unknown]! : this.isOver ? words.trouble : words.connecting
+    const mood = state ? moods[state.status] ?? 'waiting' : this.isOver ? 'failed' : 'waiting'
+    this.dataset.status = state?.status ?? ''
+    this.dataset.mood = mood
+    const box = root.querySelector<HTMLElement>('.box')!
+    if (box.dataset.mood !== mood) root.querySelector('svg')!.innerHTML = icons[mood]
+    box.dataset.mood = mood
+    box.lang = language
+    write(root.querySelector('.title')!, title)
+    write(root.querySelector('.text')!, text)
+    write(root.querySelector('.stale')!, this.isStale ? words.stale : '')
+    const link = root.querySelector<HTMLAnchorElement>('.link')!
+    const address = mood === 'action' ? state?.action_url : mood === 'failed' ? this.getAttribute('retry-url') : null
+    link.href = address ?? ''
+    if (!address || runsHere(link)) link.removeAttribute('href')
+    write(link, !link.hasAttribute('href') ? '' : mood === 'action' ? words.action : words.retry)
+  }
+}
+
+/** Leaves alone what is right already, because a screen reader may say again what is written again. */
+function write(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text
+  element.hidden = !text
+}
+
+async function fetchToken(url: string): Promise<string> {
+  const response = await fetch(url, { method: 'POST' })
+  if (!response.ok) throw new Error(`HTTP ${response.status}`)
+  const text = await response.text()
+  return text.trim()[0] === '{' ? JSON.parse(text).token : text
+}
+
+/** Makes the element known to the page; what is known already stays. Where there is no DOM, it does nothing. */
+export function defineStatus(name = 'paybell-status'): void {
+  const { customElements } = globalThis
+  if (customElements && !customElements.get(name)) customElements.define(name, class extends PaybellStatus {})
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'paybell-status': PaybellStatus
+  }
+}

@@ -5,38 +5,13 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/paybell/paybell/order"
 )
-
-// A slow journal takes its time to say where it ends.
-type slow struct {
-	*reel
-	heads time.Duration
-}
-
-func (s slow) Heads(ctx context.Context) (order.Heads, error) {
-	select {
-	case <-time.After(s.heads):
-		return s.reel.Heads(ctx)
-	case <-ctx.Done():
-		return order.Heads{}, ctx.Err()
-	}
-}
-
-// An illegible journal says where it ends, and not what it holds.
-type illegible struct{ *reel }
-
-func (i illegible) Changes(context.Context, int, int64, int) ([]order.Change, error) {
-	i.set(func() { i.pages++ })
-	return nil, context.DeadlineExceeded
-}
 
 // Heads that took longer to read than they were apart were always due, and what was
 // missing was never read.
 func TestSlowHeadsDoNotStarveChanges(t *testing.T) {
 	following(t, func(t *testing.T, f *Follower, r *reel, s *screen) {
-		f.journal = slow{r, 300 * time.Millisecond}
+		r.set(func() { r.slow = 300 * time.Millisecond })
 		f.Suspect(true)
 		time.Sleep(time.Second)
 		r.set(func() { r.end = 12 })
@@ -48,13 +23,12 @@ func TestSlowHeadsDoNotStarveChanges(t *testing.T) {
 // Changes that could not be read stopped a shard for good, and nobody was told.
 func TestChangesThatCannotBeReadAreGivenUpLoudly(t *testing.T) {
 	following(t, func(t *testing.T, f *Follower, r *reel, s *screen) {
-		f.journal = illegible{r}
-		r.set(func() { r.end = 12 })
+		r.set(func() { r.end, r.unread = 12, context.DeadlineExceeded })
 		time.Sleep(2 * time.Second)
 		s.want(t)
 		time.Sleep(contactTime)
 		s.want(t, "e1") // every watcher is read for anew
-		f.journal = r
+		r.set(func() { r.unread = nil })
 		r.hint(f, 13)
 		s.want(t, "13")
 		r.mu.Lock()
@@ -69,7 +43,7 @@ func TestChangesThatCannotBeReadAreGivenUpLoudly(t *testing.T) {
 // after a pause of the process was no time at all.
 func TestAPauseOfTheProcessLosesNoLedger(t *testing.T) {
 	following(t, func(t *testing.T, f *Follower, r *reel, s *screen) {
-		f.journal = slow{r, 20 * time.Millisecond}
+		r.set(func() { r.slow = 20 * time.Millisecond })
 		f.mu.Lock()
 		f.contact = time.Now().Add(10*time.Millisecond - contactTime)
 		f.askAt = time.Now()

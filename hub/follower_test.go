@@ -45,6 +45,8 @@ type reel struct {
 	first   int64 // the oldest that is there
 	broken  error
 	hang    bool
+	slow    time.Duration // that the heads take
+	unread  error         // of changes
 	heads   int
 	pages   int
 	notices []string
@@ -68,7 +70,9 @@ func (r *reel) wait(ctx context.Context) error {
 }
 
 func (r *reel) Heads(ctx context.Context) (order.Heads, error) {
-	r.set(func() { r.heads++ })
+	var slow time.Duration
+	r.set(func() { r.heads++; slow = r.slow })
+	time.Sleep(slow)
 	if err := r.wait(ctx); err != nil {
 		return order.Heads{}, err
 	}
@@ -78,7 +82,10 @@ func (r *reel) Heads(ctx context.Context) (order.Heads, error) {
 }
 
 func (r *reel) Changes(ctx context.Context, shard int, after int64, limit int) (changes []order.Change, err error) {
-	r.set(func() { r.pages++ })
+	r.set(func() { r.pages++; err = r.unread })
+	if err != nil {
+		return nil, err
+	}
 	if err := r.wait(ctx); err != nil {
 		return nil, err
 	}

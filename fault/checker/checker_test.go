@@ -143,3 +143,17 @@ func TestALogThatCannotBeReadIsNamed(t *testing.T) {
 		t.Errorf("half a line is read with %v", err)
 	}
 }
+
+// A client that came as the run ended was taken for one that was left without word.
+func TestWhoComesAtTheLastMomentIsOwedNothing(t *testing.T) {
+	run := good()
+	last := run.Plan.EndAt - Millisecond
+	run.Clients = append(run.Clients,
+		Receipt{At: last, Client: "late", Conn: 1, Node: "n1", Transport: "websocket", What: Opened, Orders: []string{"A"}, Expires: run.Plan.EndAt + 60*Second},
+		Receipt{At: run.Plan.EndAt + Millisecond, Client: "late", Conn: 1, What: Closed})
+	for _, v := range written(t, run).Check() {
+		if v.Invariant == "I7" {
+			t.Errorf("%v", v)
+		}
+	}
+}

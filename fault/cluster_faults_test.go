@@ -93,6 +93,7 @@ func TestFaultClusterNodeKilled(t *testing.T) {
 	share(t)
 	b, _ := newCluster(t, "three nodes, one killed at a time", 3, settings{})
 	l := usual()
+	l.orders = either(12_000, 130) // three minutes of them
 	l.breaks = func(ctx context.Context) { b.killNodes(ctx, either(10*time.Second, time.Second)) }
 	b.run(l)
 }

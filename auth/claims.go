@@ -112,7 +112,7 @@ func text(o strictjson.Object, name string, longest int) (string, error) {
 	if len(s) > longest {
 		return "", refuse(ReasonClaims, fmt.Sprintf("%s is longer than %d bytes; use a shorter one", name, longest))
 	}
-	return s, nil
+	return strings.Clone(s), nil
 }
 
 // moment returns a required time: whole seconds since 1970, as a JSON integer.
@@ -167,9 +167,11 @@ func strs(v strictjson.Value) ([]string, bool) {
 	}
 	all := make([]string, len(list))
 	for i, v := range list {
-		if all[i], ok = v.(string); !ok {
+		s, ok := v.(string)
+		if !ok {
 			return nil, false
 		}
+		all[i] = strings.Clone(s)
 	}
 	return all, true
 }

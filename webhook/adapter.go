@@ -122,10 +122,10 @@ func First(o strictjson.Object, paths ...string) string {
 		switch v := o.Get(path).(type) {
 		case string:
 			if v != "" {
-				return v
+				return strings.Clone(v)
 			}
 		case strictjson.Number:
-			return string(v)
+			return strings.Clone(string(v))
 		}
 	}
 	return ""

@@ -6,15 +6,9 @@
 package strictjson
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"strconv"
 	"strings"
-	"sync"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // MaxDepth is how deep arrays and objects may nest.
@@ -30,30 +24,18 @@ type Value any
 // An Object is a JSON object. Its names are distinct.
 type Object map[string]Value
 
-// Parse reads one JSON value that is the whole of data.
+// Parse reads one JSON value that is the whole of data. Its errors say what is
+// wrong and where, and quote nothing: the input may hold a secret, and errors
+// are logged.
+//
+// The strings and numbers in the value share the memory of one copy of data.
+// [Object.String] and [Object.Text] return copies, which do not hold on to it;
+// whoever reads another way and keeps what it read clones it.
 func Parse(data []byte) (Value, error) {
-	d := decoders.Get().(*jsontext.Decoder)
-	d.Reset(bytes.NewBuffer(data))
-	defer func() {
-		d.Reset(nothing{}) // it would hold on to the text
-		decoders.Put(d)
-	}()
-	v, err := parse(d)
-	if err != nil {
-		return nil, clean(err)
-	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("strictjson: something follows the JSON value")
-	}
-	return v, nil
+	p := parsers.Get().(*parser)
+	defer p.free()
+	return p.whole(data)
 }
-
-// decoders are reused: a new one costs as much as a small text.
-var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(nothing{}) }}
-
-type nothing struct{}
-
-func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
 
 // ParseObject reads one JSON object that is the whole of data.
 func ParseObject(data []byte) (Object, error) {
@@ -66,65 +48,6 @@ func ParseObject(data []byte) (Object, error) {
 		return nil, errors.New("strictjson: not a JSON object")
 	}
 	return o, nil
-}
-
-// clean keeps what kind of error it was and where, and drops the input that
-// jsontext quotes: it may hold a secret, and errors are logged.
-func clean(err error) error {
-	var syntax *jsontext.SyntacticError
-	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return errors.New("strictjson: duplicate name in an object")
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("strictjson: the JSON text ends too early")
-	case errors.As(err, &syntax):
-		return fmt.Errorf("strictjson: invalid JSON at byte %d", syntax.ByteOffset)
-	}
-	return err
-}
-
-func parse(d *jsontext.Decoder) (Value, error) {
-	if d.StackDepth() > MaxDepth {
-		return nil, fmt.Errorf("strictjson: nested deeper than %d", MaxDepth)
-	}
-	t, err := d.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	switch t.Kind() {
-	case 'n':
-		return nil, nil
-	case 't', 'f':
-		return t.Bool(), nil
-	case '"':
-		return t.String(), nil
-	case '0':
-		return Number(t.String()), nil
-	case '[':
-		list := []Value{}
-		for d.PeekKind() != ']' {
-			v, err := parse(d)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		_, err := d.ReadToken()
-		return list, err
-	}
-	object := Object{}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		key := name.String()
-		if object[key], err = parse(d); err != nil {
-			return nil, err
-		}
-	}
-	_, err = d.ReadToken()
-	return object, err
 }
 
 // Get follows a dotted path ("data.object.id"; a number picks from an array)
@@ -160,20 +83,20 @@ func (o Object) Object(path string) Object {
 	return v
 }
 
-// String returns the string at path, or "".
+// String returns a copy of the string at path, or "".
 func (o Object) String(path string) string {
 	v, _ := o.Get(path).(string)
-	return v
+	return strings.Clone(v)
 }
 
-// Text returns the string, number or bool at path as text, or "". Ids are read
+// Text returns a copy of the string, number or bool at path as text, or "". Ids are read
 // with it, since some senders write them as numbers.
 func (o Object) Text(path string) string {
 	switch v := o.Get(path).(type) {
 	case string:
-		return v
+		return strings.Clone(v)
 	case Number:
-		return string(v)
+		return strings.Clone(string(v))
 	case bool:
 		return strconv.FormatBool(v)
 	}

@@ -1,9 +1,14 @@
 package strictjson
 
 import (
-	"encoding/json"
+	"bytes"
+	"io"
+	"reflect"
 	"strings"
 	"testing"
+	"unsafe"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 func TestRefusesWhatTwoReadersCouldReadDifferently(t *testing.T) {
@@ -66,13 +71,111 @@ func TestPathsLeadToValues(t *testing.T) {
 	}
 }
 
-// Whatever is accepted, the standard library accepts too.
+func TestKeptTextsDoNotHoldOnToTheWhole(t *testing.T) {
+	data := []byte(`{"id":"evt_1","n":7}`)
+	o, err := ParseObject(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := o["id"].(string)
+	if id := o.String("id"); id != raw || unsafe.StringData(id) == unsafe.StringData(raw) {
+		t.Error("String returns a part of the text")
+	}
+	if n := o.Text("n"); n != "7" || unsafe.StringData(n) == unsafe.StringData(string(o["n"].(Number))) {
+		t.Error("Text returns a part of the text")
+	}
+	clear(data)
+	if raw != "evt_1" {
+		t.Error("a value changes with the bytes that it was read from")
+	}
+}
+
+func TestOneTextLeavesNothingForTheNext(t *testing.T) {
+	for _, text := range []string{`{"a":[1,{"b":"c"},`, `{"a":1,"b":[2,2],"a":3}`, `[[[[`, `{"x":"` + strings.Repeat("y", 9000) + `"}`} {
+		_, _ = Parse([]byte(text))
+		v, err := Parse([]byte(`{"only":[true]}`))
+		if err != nil || !reflect.DeepEqual(v, Object{"only": []Value{true}}) {
+			t.Errorf("after %.20s: %v, %v", text, v, err)
+		}
+	}
+}
+
+// Texts are read as jsontext reads them, which refuses duplicate names,
+// invalid UTF-8 and lone surrogates too.
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"a":[1,"b",null,true,{"c":1e5}]}`))
-	f.Add([]byte(`{"a":1,"a":2}`))
+	for _, text := range []string{
+		`{"a":[1,"b",null,true,{"c":1e5}]}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `[-0.5E+10, 0, 10e-2, "\ud83d\ude00\/\b\f\n\r\t\"\\"]`,
+		` { "a" : [ ] , "b" : { } } `, `"\ud83d"`, `"\ude00\ud83d"`, `[01]`, `[1.]`, `[.5]`, `[1e]`, `[-]`, `[1,]`, `{,}`, `tru`, `nullx`, "\"\x00\"", "\x00", "[]\x00",
+		"\"\u00e9\u2028\"", strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth), strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1),
+		strings.Repeat(`{"a":`, MaxDepth) + "1" + strings.Repeat("}", MaxDepth), strings.Repeat(`{"a":`, MaxDepth+1) + "1" + strings.Repeat("}", MaxDepth+1),
+	} {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := Parse(data); err == nil && !json.Valid(data) {
-			t.Errorf("accepted %q", data)
+		got, err := Parse(data)
+		want, wantErr := byJSONText(data)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q: %v, want %v", data, err, wantErr)
+		}
+		if err == nil && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q: %v, want %v", data, got, want)
 		}
 	})
+}
+
+// byJSONText is the oracle: the same reader, made of somebody else's tokens.
+func byJSONText(data []byte) (Value, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(data))
+	v, err := tokens(d)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.ReadToken(); err != io.EOF {
+		return nil, errTrailing
+	}
+	return v, nil
+}
+
+func tokens(d *jsontext.Decoder) (Value, error) {
+	t, err := d.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	if d.StackDepth() > MaxDepth {
+		return nil, errDepth
+	}
+	switch t.Kind() {
+	case 'n':
+		return nil, nil
+	case 't', 'f':
+		return t.Bool(), nil
+	case '"':
+		return t.String(), nil
+	case '0':
+		return Number(t.String()), nil
+	case '[':
+		list := []Value{}
+		for d.PeekKind() != ']' {
+			v, err := tokens(d)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := d.ReadToken()
+		return list, err
+	}
+	object := Object{}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		key := name.String()
+		if object[key], err = tokens(d); err != nil {
+			return nil, err
+		}
+	}
+	_, err = d.ReadToken()
+	return object, err
 }

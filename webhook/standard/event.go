@@ -85,10 +85,10 @@ func firstID(data strictjson.Object, paths []string) string {
 		switch v := data.Get(path).(type) {
 		case string:
 			if v != "" {
-				return v
+				return strings.Clone(v)
 			}
 		case strictjson.Number:
-			return string(v)
+			return strings.Clone(string(v))
 		}
 	}
 	return ""

@@ -1,0 +1,374 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/paybell/paybell/internal/rig"
+	"github.com/paybell/paybell/order"
+	"github.com/paybell/paybell/webhook"
+)
+
+// TestThePhoneClient compiles the client of docs/mobile.md once, and lets an app
+// that uses it go through what a phone goes through.
+func TestThePhoneClient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles Java")
+	}
+	classes := phoneClasses(t)
+	for name, story := range map[string]func(*testing.T, string){
+		"follows an order from created to paid":      phoneFollows,
+		"comes back when the gateway is restarted":   phoneSurvivesRestart,
+		"lives on short tokens":                      phoneRenewsTokens,
+		"changes its token in mid-stream":            phoneRenewsByItself,
+		"never shows a version that falls":           phoneShowsNoOlderState,
+		"ends when the order is none of its token's": phoneIsForbidden,
+		"ends at a wrong address":                    phoneIsLost,
+		"ends when its tokens are refused":           phoneIsUnauthorized,
+		"gets over portals and crowds":               phoneGetsOverRefusals,
+		"gets over nonsense and a weak backend":      phoneGetsOverNonsense,
+		"waits as long as it is told":                phoneWaits,
+		"reads characters that are cut":              phoneReadsCutCharacters,
+		"reads whatever is an event stream":          phoneReadsOddStreams,
+		"polls where a proxy holds streams back":     phonePolls,
+		"opens a silent stream anew":                 phoneLeavesSilence,
+		"asks first when it comes to the foreground": phoneAsksFirst,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			story(t, classes)
+		})
+	}
+}
+
+// tokensOf are sessions of an order at a gateway.
+func tokensOf(gw *testGateway, id string) func(int64) string {
+	return func(int64) string { return gw.session(id) }
+}
+
+func always(token string) func(int64) string { return func(int64) string { return token } }
+
+func pay(gw *testGateway, id string) {
+	gw.t.Helper()
+	if status := gw.deliver("stripe", webhook.Simulation{ID: "evt_" + id, Order: id, Status: order.Paid}); status != http.StatusOK {
+		gw.t.Fatalf("the webhook was answered %d", status)
+	}
+}
+
+func phoneFollows(t *testing.T, classes string) {
+	gw := startGateway(t)
+	p := startPhone(t, phonePlan{classes: classes, gateway: gw.base, order: "A/1", token: tokensOf(gw, "A/1")})
+	p.want(1, order.Created)
+	pay(gw, "A/1")
+	if s := p.want(2, order.Paid); s.Paid != 9900 {
+		t.Errorf("the app shows %d paid", s.Paid)
+	}
+	p.says("end null")
+	if n := p.tokens.Load(); n != 1 {
+		t.Errorf("it asked for %d tokens", n)
+	}
+}
+
+// startGatewayAt starts a gateway on a port of its own, so that it can come back.
+func startGatewayAt(t *testing.T, port int, ledger string, like *testGateway) *testGateway {
+	t.Helper()
+	at := newBerth(t, ledger, func(c *config) {
+		if like != nil {
+			*c = *like.config
+		}
+		c.PublicURL = "http://" + rig.Address(port)
+	})
+	at.public.Close()
+	var err error
+	if at.public, err = net.Listen("tcp", rig.Address(port)); err != nil {
+		t.Fatal(err)
+	}
+	st, err := openLedger(t.Context(), at.config.Ledger, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw := at.start(t, st)
+	stop := gw.stop
+	gw.stop = sync.OnceValue(func() error {
+		defer st.Close()
+		return stop()
+	})
+	t.Cleanup(func() { gw.stop() })
+	return gw
+}
+
+func phoneSurvivesRestart(t *testing.T, classes string) {
+	port, ledger := rig.FreePort(t), filepath.Join(t.TempDir(), "paybell.db")
+	first := startGatewayAt(t, port, ledger, nil)
+	token := first.session("A1")
+	p := startPhone(t, phonePlan{classes: classes, gateway: first.base, order: "A1", token: always(token)})
+	p.want(1, order.Created)
+	first.deliver("stripe", webhook.Simulation{ID: "evt_1", Order: "A1", Status: order.Pending})
+	p.want(2, order.Pending)
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	second := startGatewayAt(t, port, ledger, first)
+	pay(second, "A1")
+	p.want(3, order.Paid) // and version 2 not again
+	p.says("end null")
+}
+
+func phoneRenewsTokens(t *testing.T, classes string) {
+	gw := startGateway(t)
+	p := startPhone(t, phonePlan{classes: classes, gateway: gw.base, order: "A1", token: func(int64) string {
+		content := gw.backend(http.StatusCreated, "POST", "/v1/sessions", `{"order":"A1","amount":9900,"currency":"EUR","expires_in":4}`)
+		return decode[struct{ Token string }](t, content).Token
+	}})
+	p.want(1, order.Created)
+	for deadline := time.Now().Add(patience); p.tokens.Load() < 3; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it asked for %d tokens", p.tokens.Load())
+		}
+	}
+	pay(gw, "A1")
+	p.want(2, order.Paid)
+	p.says("end null")
+}
+
+func phoneRenewsByItself(t *testing.T, classes string) {
+	rec := startRecorder(t,
+		held(shown("snapshot", 1, order.Created, false), "event: token_expiring\ndata: {\"expires_in\":1}\n\n"), // and goes on
+		held(shown("snapshot", 2, order.Paid, true)))
+	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: func(n int64) string { return "t" + strconv.FormatInt(n, 10) }})
+	p.want(1, order.Created)
+	p.want(2, order.Paid)
+	p.says("end null")
+	if v := rec.seen(); len(v) != 2 || v[0].bearer != "t1" || v[1].bearer != "t2" {
+		t.Errorf("the requests were %v", v)
+	}
+}
+
+// stateOf is a message with a state of order A1 in an epoch.
+func stateOf(epoch, name string, version int64, status order.Status, final bool) string {
+	return strings.Replace(shown(name, version, status, final), `"epoch":"e"`, `"epoch":"`+epoch+`"`, 1)
+}
+
+func phoneShowsNoOlderState(t *testing.T, classes string) {
+	const soon = "retry: 1\n\n"
+	rec := startRecorder(t,
+		stream(soon, stateOf("e", "snapshot", 3, order.Pending, false), stateOf("e", "update", 2, order.Failed, false),
+			stateOf("e", "update", 3, order.Failed, false)),
+		stream(soon, stateOf("e", "snapshot", 2, order.Created, false)),
+		stream(soon, stateOf("e", "snapshot", 3, order.Pending, false), stateOf("f", "update", 9, order.Failed, false),
+			strings.Replace(shown("update", 9, order.Paid, true), `"order":"A1"`, `"order":"B1"`, 1),
+			stateOf("f", "snapshot", 1, order.Authorized, false), stateOf("e", "update", 10, order.Failed, false),
+			stateOf("f", "update", 2, order.Paid, true)))
+	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t")})
+	p.want(3, order.Pending)
+	p.want(1, order.Authorized)
+	p.want(2, order.Paid)
+	p.says("end null")
+}
+
+func phoneIsForbidden(t *testing.T, classes string) {
+	gw := startGateway(t)
+	p := startPhone(t, phonePlan{classes: classes, gateway: gw.base, order: "A1", token: tokensOf(gw, "B1")})
+	p.says("end HTTP 403")
+	if n := p.tokens.Load(); n != 1 {
+		t.Errorf("it asked for %d tokens", n)
+	}
+}
+
+func phoneIsLost(t *testing.T, classes string) {
+	gw := startGateway(t)
+	p := startPhone(t, phonePlan{classes: classes, gateway: gw.base + "/pay/", order: "A1", token: tokensOf(gw, "A1")})
+	p.says("end HTTP 404")
+}
+
+func phoneIsUnauthorized(t *testing.T, classes string) {
+	gw := startGateway(t)
+	p := startPhone(t, phonePlan{classes: classes, gateway: gw.base, order: "A1", token: always("no.such.token")})
+	p.says("end HTTP 401")
+	if n := p.tokens.Load(); n != 3 {
+		t.Errorf("it asked for %d tokens", n)
+	}
+}
+
+func phoneGetsOverRefusals(t *testing.T, classes string) {
+	const ours = "application/problem+json"
+	rec := startRecorder(t,
+		refuse(http.StatusForbidden, "Content-Type", "text/html"), // a portal
+		refuse(http.StatusFound, "Location", "https://portal.invalid/"),
+		refuse(http.StatusUnauthorized, "Content-Type", ours),
+		refuse(http.StatusTooManyRequests, "Content-Type", ours),
+		stream(shown("snapshot", 1, order.Paid, true)))
+	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t")})
+	p.want(1, order.Paid)
+	p.says("end null")
+}
+
+func phoneGetsOverNonsense(t *testing.T, classes string) {
+	rec := startRecorder(t,
+		stream("event: snapshot\ndata: {\"order\":\"A1\",\"ver"), // cut off
+		stream("event: snapshot\ndata: no JSON\n\n"),
+		stream(shown("snapshot", 1, order.Paid, true)))
+	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: func(n int64) string {
+		if n == 2 {
+			return "" // the backend has a bad moment
+		}
+		return "t"
+	}})
+	p.want(1, order.Paid)
+	p.says("end null")
+}
+
+func phoneWaits(t *testing.T, classes string) {
+	rec := startRecorder(t,
+		refuse(http.StatusServiceUnavailable, "Retry-After", "1"),
+		stream("event: goodbye\ndata: {\"reason\":\"drain\",\"retry_ms\":900}\n\n"),
+		stream("retry: 800\n\n"),
+		stream(shown("snapshot", 1, order.Paid, true)))
+	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t")})
+	p.want(1, order.Paid)
+	p.says("end null")
+	v := rec.seen()
+	for i, ms := range []time.Duration{1000, 900, 800} {
+		if waited := v[i+1].at.Sub(v[i].at); waited < ms*time.Millisecond {
+			t.Errorf("before request %d it waited %v, and was asked for %d ms", i+2, waited, ms)
+		}
+	}
+}
+
+func phoneReadsCutCharacters(t *testing.T, classes string) {
+	gw := startGateway(t)
+	cutter := rig.NewCutter(t, strings.TrimPrefix(gw.base, "http://"), 100*time.Millisecond)
+	p := startPhone(t, phonePlan{classes: classes, gateway: "http://" + cutter, order: "A1", token: tokensOf(gw, "A1")})
+	p.want(1, order.Created)
+	gw.backend(http.StatusCreated, "POST", "/v1/orders/A1/events", `{"status":"failed","payment":"p1","reason":"余额不足 😔"}`)
+	if s := p.want(2, order.Failed); s.Reason != "余额不足 😔" {
+		t.Errorf("the reason is %q", s.Reason)
+	}
+	pay(gw, "A1")
+	p.want(3, order.Paid)
+	p.says("end null")
+}
+
+func phoneReadsOddStreams(t *testing.T, classes string) {
+	rec := startRecorder(t, held(
+		": a comment\r\n", "retry: soon\r", "\nid: e.1\r\n", "event: snapshot\r\n", "color: blue\r\n", "data\r\n",
+		"data: {\"order\":\"A1\",\"epoch\":\"e\",\r\ndata:\"version\":1,\"status\":\"a_new_one\",\"more\":{\"final\":true}}\r\n\r\n",
+		"event: confetti\rdata: {}\r\r", // a later gateway's
+		":\n\n", "data: of no name\n\n", "event: update\n\n",
+		strings.ReplaceAll(shown("update", 2, order.Paid, true), "\n", "\r"),
+	))
+	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t")})
+	p.want(1, "a_new_one")
+	p.want(2, order.Paid)
+	p.says("end null")
+}
+
+func phonePolls(t *testing.T, classes string) {
+	gw := startGateway(t)
+	port := rig.FreePort(t)
+	dir := rig.Folder(t)
+	conf := filepath.Join(dir, "nginx.conf")
+	err := os.WriteFile(conf, fmt.Appendf(nil, `
+daemon off; master_process off; pid %[1]s/pid;
+events {}
+http {
+	access_log off;
+	client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+	server {
+		listen %[2]s;
+		location / { proxy_pass %[3]s; proxy_http_version 1.1; proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; }
+	}
+}`, dir, rig.Address(port), gw.base), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nginx := rig.Start(t, rig.Command{Name: "/usr/sbin/nginx", Args: []string{"-p", dir, "-e", "stderr", "-c", conf}})
+	nginx.Until(t, func() error {
+		conn, err := net.Dial("tcp", rig.Address(port))
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
+	p := startPhone(t, phonePlan{
+		classes: classes, gateway: "http://" + rig.Address(port), order: "A1", token: tokensOf(gw, "A1"), firstByte: 1500 * time.Millisecond,
+	})
+	p.want(1, order.Created)
+	gw.deliver("stripe", webhook.Simulation{ID: "evt_1", Order: "A1", Status: order.Pending})
+	p.want(2, order.Pending)
+	pay(gw, "A1")
+	p.want(3, order.Paid)
+	p.says("end null")
+}
+
+func phoneLeavesSilence(t *testing.T, classes string) {
+	gw := startGateway(t)
+	hole := rig.NewBlackHole(t, strings.TrimPrefix(gw.base, "http://"))
+	p := startPhone(t, phonePlan{classes: classes, gateway: "http://" + hole.Address(), order: "A1", token: tokensOf(gw, "A1"), silence: 1500 * time.Millisecond})
+	p.want(1, order.Created)
+	hole.Lose() // the connection stays open, and nothing comes any more
+	pay(gw, "A1")
+	p.want(2, order.Paid)
+	p.says("end null")
+}
+
+func phoneAsksFirst(t *testing.T, classes string) {
+	background := make(chan struct{})
+	answer := func(body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }
+	}
+	stateLine := func(version int64, status order.Status) string {
+		_, data, _ := strings.Cut(shown("snapshot", version, status, false), "data: ")
+		return data
+	}
+	rec := startRecorder(t,
+		func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, shown("snapshot", 1, order.Created, false))
+			http.NewResponseController(w).Flush()
+			<-background
+			io.WriteString(w, shown("update", 2, order.Pending, false)) // to nobody
+		},
+		answer(stateLine(3, order.Authorized)),
+		held(shown("snapshot", 4, order.Failed, false)),
+		refuse(http.StatusBadGateway),
+		held(shown("snapshot", 5, order.Paid, true)))
+	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t")})
+	p.want(1, order.Created)
+	p.tell("stop")
+	p.says("stopped")
+	close(background)
+	time.Sleep(50 * time.Millisecond) // what came meanwhile would be shown by now
+	p.tell("start")
+	p.says("started")
+	p.want(3, order.Authorized)
+	p.want(4, order.Failed)
+	p.tell("stop")
+	p.tell("stop")
+	p.tell("start")
+	p.tell("start")
+	for _, line := range []string{"stopped", "stopped", "started", "started"} {
+		p.says(line)
+	}
+	p.want(5, order.Paid)
+	p.says("end null")
+	p.tell("start") // there is nothing more to follow
+	p.says("started")
+	var paths []string
+	for _, v := range rec.seen() {
+		paths = append(paths, v.path)
+	}
+	want := "/v1/sse /v1/orders/A1 /v1/sse /v1/orders/A1 /v1/sse"
+	if got := strings.Join(paths, " "); got != want {
+		t.Errorf("it asked for %s, want %s", got, want)
+	}
+}

@@ -335,8 +335,11 @@ func phoneAsksFirst(t *testing.T, classes string) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			io.WriteString(w, shown("snapshot", 1, order.Created, false))
 			http.NewResponseController(w).Flush()
-			<-background
-			io.WriteString(w, shown("update", 2, order.Pending, false)) // to nobody
+			select {
+			case <-background:
+				io.WriteString(w, shown("update", 2, order.Pending, false)) // to nobody
+			case <-r.Context().Done():
+			}
 		},
 		answer(stateLine(3, order.Authorized)),
 		held(shown("snapshot", 4, order.Failed, false)),

@@ -81,6 +81,7 @@ public final class PaybellOrder {
         JSONObject state = new JSONObject(json);
         String epoch = state.getString("epoch");
         long version = state.getLong("version");
+        boolean last = state.optBoolean("final");
         if (!order.equals(state.getString("order"))) return;
         callbacks.execute(() -> {
             synchronized (this) { // here and not before, so that what a stop keeps from being shown stays news
@@ -88,15 +89,16 @@ public final class PaybellOrder {
                 if (known || !goesOn(from)) return;
                 this.epoch = epoch;
                 this.version = version;
+                over = last;
             }
             onState.accept(state);
-            if (state.optBoolean("final")) end(from, null);
+            if (last) end(from, null);
         });
     }
 
     private void end(Run from, String problem) {
         synchronized (this) {
-            if (!goesOn(from)) return;
+            if (run != from) return; // stopped
             over = true;
             from.interrupt();
         }
@@ -159,7 +161,7 @@ public final class PaybellOrder {
                         if (http.type.startsWith("text/event-stream")) continue;
                         item = null;
                     }
-                    if (item == null && (heard || http.ended)) throw new IOException("the end, or silence");
+                    if (http.ended || item == null && heard) throw new IOException("the end, or silence");
                     if (item == null) { // something on the way holds streams back
                         streamAgain = now() + pollFor;
                         pollFor = Math.min(pollFor * 2, 32 * 60_000);
@@ -227,11 +229,11 @@ public final class PaybellOrder {
 
         /** Says whether the gateway answers. A 403 that is not in its form of errors is that of a portal. */
         private boolean admitted(Exchange http, int status) throws InterruptedException {
-            boolean own = status == 401 || status < 500 && status != 408 && status != 429 && http.type.contains("problem");
+            boolean own = status >= 400 && status < 500 && status != 408 && status != 429 && http.type.contains("problem");
             asked = http.retryAfter;
             orderly = status == 401 && refused == 0; // with a new token at once
             refused = status == 401 ? refused + 1 : 0;
-            if (own && (status != 401 || refused > 2)) {
+            if (status == 401 ? refused > 2 : own) {
                 callbacks.execute(() -> end(this, "HTTP " + status));
                 throw new InterruptedException();
             }
@@ -251,7 +253,7 @@ public final class PaybellOrder {
         Exchange(String path, String token, String tag) throws IOException {
             http = (HttpURLConnection) new URL(base + path).openConnection();
             http.setConnectTimeout(firstByte / 2);
-            http.setReadTimeout(silence);
+            http.setReadTimeout(2 * silence); // so that what nobody waits for ends
             http.setInstanceFollowRedirects(false); // which could take the token elsewhere
             http.setUseCaches(false);
             http.setRequestProperty("Authorization", "Bearer " + token);

@@ -175,7 +175,8 @@ private final class Run {
             let left = try JSONDecoder().decode(Notice.self, from: Data(data.utf8)).expires_in ?? 0
             http.renew(after: left / 2, watch.tokens, old: with)
         case "goodbye":
-            asked = min(300, max(0, try JSONDecoder().decode(Notice.self, from: Data(data.utf8)).retry_ms ?? 0) / 1000)
+            let wait = try JSONDecoder().decode(Notice.self, from: Data(data.utf8)).retry_ms ?? 0
+            asked = min(300, max(0, wait / 1000))
             orderly = asked > 0
             return true
         default: break // of a newer gateway
@@ -219,7 +220,8 @@ private final class Run {
     }
 
     private func request(_ path: String, _ token: String, tag: String? = nil) -> URLRequest {
-        var request = URLRequest(url: URL(string: watch.base + path)!, cachePolicy: .reloadIgnoringLocalCacheData, timeoutInterval: watch.silence)
+        let url = URL(string: watch.base + path)!
+        var request = URLRequest(url: url, cachePolicy: .reloadIgnoringLocalCacheData, timeoutInterval: watch.silence)
         request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization")
         request.setValue("identity", forHTTPHeaderField: "Accept-Encoding") // what compresses may hold back
         request.setValue(tag, forHTTPHeaderField: "If-None-Match")

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -41,6 +39,8 @@ func TestThePhoneClient(t *testing.T) {
 		"reads whatever is an event stream":          phoneReadsOddStreams,
 		"polls where a proxy holds streams back":     phonePolls,
 		"opens a silent stream anew":                 phoneLeavesSilence,
+		"polls with what it knows":                   phonePollsWithTags,
+		"shows later what it was kept from showing":  phoneShowsLater,
 		"asks first when it comes to the foreground": phoneAsksFirst,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -199,137 +199,21 @@ func phoneIsUnauthorized(t *testing.T, classes string) {
 	}
 }
 
-func phoneGetsOverRefusals(t *testing.T, classes string) {
-	const ours = "application/problem+json"
+func phoneShowsLater(t *testing.T, classes string) {
 	rec := startRecorder(t,
-		refuse(http.StatusForbidden, "Content-Type", "text/html"), // a portal
-		refuse(http.StatusFound, "Location", "https://portal.invalid/"),
-		refuse(http.StatusUnauthorized, "Content-Type", ours),
-		refuse(http.StatusTooManyRequests, "Content-Type", ours),
-		stream(shown("snapshot", 1, order.Paid, true)))
-	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t")})
-	p.want(1, order.Paid)
-	p.says("end null")
-}
-
-func phoneGetsOverNonsense(t *testing.T, classes string) {
-	rec := startRecorder(t,
-		stream("event: snapshot\ndata: {\"order\":\"A1\",\"ver"), // cut off
-		stream("event: snapshot\ndata: no JSON\n\n"),
-		stream(shown("snapshot", 1, order.Paid, true)))
-	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: func(n int64) string {
-		if n == 2 {
-			return "" // the backend has a bad moment
-		}
-		return "t"
-	}})
-	p.want(1, order.Paid)
-	p.says("end null")
-}
-
-func phoneWaits(t *testing.T, classes string) {
-	rec := startRecorder(t,
-		refuse(http.StatusServiceUnavailable, "Retry-After", "1"),
-		stream("event: goodbye\ndata: {\"reason\":\"drain\",\"retry_ms\":900}\n\n"),
-		stream("retry: 800\n\n"),
-		stream(shown("snapshot", 1, order.Paid, true)))
-	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t")})
-	p.want(1, order.Paid)
-	p.says("end null")
-	v := rec.seen()
-	for i, ms := range []time.Duration{1000, 900, 800} {
-		if waited := v[i+1].at.Sub(v[i].at); waited < ms*time.Millisecond {
-			t.Errorf("before request %d it waited %v, and was asked for %d ms", i+2, waited, ms)
-		}
-	}
-}
-
-func phoneReadsCutCharacters(t *testing.T, classes string) {
-	gw := startGateway(t)
-	cutter := rig.NewCutter(t, strings.TrimPrefix(gw.base, "http://"), 100*time.Millisecond)
-	p := startPhone(t, phonePlan{classes: classes, gateway: "http://" + cutter, order: "A1", token: tokensOf(gw, "A1")})
+		held(shown("snapshot", 1, order.Created, false)+shown("update", 2, order.Paid, true)),
+		answer(polled(2, order.Paid, true)))
+	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t"), leaves: true})
 	p.want(1, order.Created)
-	gw.backend(http.StatusCreated, "POST", "/v1/orders/A1/events", `{"status":"failed","payment":"p1","reason":"余额不足 😔"}`)
-	if s := p.want(2, order.Failed); s.Reason != "余额不足 😔" {
-		t.Errorf("the reason is %q", s.Reason)
-	}
-	pay(gw, "A1")
-	p.want(3, order.Paid)
-	p.says("end null")
-}
-
-func phoneReadsOddStreams(t *testing.T, classes string) {
-	rec := startRecorder(t, held(
-		": a comment\r\n", "retry: soon\r", "\nid: e.1\r\n", "event: snapshot\r\n", "color: blue\r\n", "data\r\n",
-		"data: {\"order\":\"A1\",\"epoch\":\"e\",\r\ndata:\"version\":1,\"status\":\"a_new_one\",\"more\":{\"final\":true}}\r\n\r\n",
-		"event: confetti\rdata: {}\r\r", // a later gateway's
-		":\n\n", "data: of no name\n\n", "event: update\n\n",
-		strings.ReplaceAll(shown("update", 2, order.Paid, true), "\n", "\r"),
-	))
-	p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t")})
-	p.want(1, "a_new_one")
-	p.want(2, order.Paid)
-	p.says("end null")
-}
-
-func phonePolls(t *testing.T, classes string) {
-	gw := startGateway(t)
-	port := rig.FreePort(t)
-	dir := rig.Folder(t)
-	conf := filepath.Join(dir, "nginx.conf")
-	err := os.WriteFile(conf, fmt.Appendf(nil, `
-daemon off; master_process off; pid %[1]s/pid;
-events {}
-http {
-	access_log off;
-	client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
-	server {
-		listen %[2]s;
-		location / { proxy_pass %[3]s; proxy_http_version 1.1; proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; }
-	}
-}`, dir, rig.Address(port), gw.base), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	nginx := rig.Start(t, rig.Command{Name: "/usr/sbin/nginx", Args: []string{"-p", dir, "-e", "stderr", "-c", conf}})
-	nginx.Until(t, func() error {
-		conn, err := net.Dial("tcp", rig.Address(port))
-		if err == nil {
-			conn.Close()
-		}
-		return err
-	})
-	p := startPhone(t, phonePlan{
-		classes: classes, gateway: "http://" + rig.Address(port), order: "A1", token: tokensOf(gw, "A1"), firstByte: 1500 * time.Millisecond,
-	})
-	p.want(1, order.Created)
-	gw.deliver("stripe", webhook.Simulation{ID: "evt_1", Order: "A1", Status: order.Pending})
-	p.want(2, order.Pending)
-	pay(gw, "A1")
-	p.want(3, order.Paid)
-	p.says("end null")
-}
-
-func phoneLeavesSilence(t *testing.T, classes string) {
-	gw := startGateway(t)
-	hole := rig.NewBlackHole(t, strings.TrimPrefix(gw.base, "http://"))
-	p := startPhone(t, phonePlan{classes: classes, gateway: "http://" + hole.Address(), order: "A1", token: tokensOf(gw, "A1"), silence: 1500 * time.Millisecond})
-	p.want(1, order.Created)
-	hole.Lose() // the connection stays open, and nothing comes any more
-	pay(gw, "A1")
+	p.says("left")
+	p.tell("start")
+	p.says("started")
 	p.want(2, order.Paid)
 	p.says("end null")
 }
 
 func phoneAsksFirst(t *testing.T, classes string) {
 	background := make(chan struct{})
-	answer := func(body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }
-	}
-	stateLine := func(version int64, status order.Status) string {
-		_, data, _ := strings.Cut(shown("snapshot", version, status, false), "data: ")
-		return data
-	}
 	rec := startRecorder(t,
 		func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -341,7 +225,7 @@ func phoneAsksFirst(t *testing.T, classes string) {
 			case <-r.Context().Done():
 			}
 		},
-		answer(stateLine(3, order.Authorized)),
+		answer(polled(3, order.Authorized, false)),
 		held(shown("snapshot", 4, order.Failed, false)),
 		refuse(http.StatusBadGateway),
 		held(shown("snapshot", 5, order.Paid, true)))

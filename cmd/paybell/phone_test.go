@@ -51,6 +51,7 @@ type phonePlan struct {
 	classes, gateway, order string
 	token                   func(n int64) string // the nth, from 1; "" is an error of the backend
 	firstByte, silence      time.Duration        // 0: the client's own
+	leaves                  bool                 // it goes to the background with the first state that it shows
 }
 
 // startPhone starts an app, which ends with the test.
@@ -73,7 +74,7 @@ func startPhone(t *testing.T, p phonePlan) *phone {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	java := exec.CommandContext(ctx, "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx64m", "-cp", p.classes, "io.github.paybell.Follow",
-		p.gateway, p.order, backend.URL, ms(p.firstByte, 10*time.Second), ms(p.silence, 45*time.Second))
+		p.gateway, p.order, backend.URL, ms(p.firstByte, 10*time.Second), ms(p.silence, 45*time.Second), strconv.FormatBool(p.leaves))
 	in, err := java.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -153,8 +154,8 @@ func (p *phone) tell(line string) {
 
 // A visit is one request that a recorder has seen.
 type visit struct {
-	path, bearer string
-	at           time.Time
+	path, bearer, tag string
+	at                time.Time
 }
 
 // A recorder is a gateway out of a book: it gives its answers in turn, and notes
@@ -172,7 +173,9 @@ func startRecorder(t *testing.T, answers ...http.HandlerFunc) *recorder {
 	rec := &recorder{badServer: badServer{answers: answers}}
 	rec.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec.mu.Lock()
-		rec.visits = append(rec.visits, visit{r.URL.Path, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), time.Now()})
+		rec.visits = append(rec.visits, visit{
+			r.URL.Path, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), r.Header.Get("If-None-Match"), time.Now(),
+		})
 		rec.mu.Unlock()
 		rec.badServer.ServeHTTP(w, r)
 	}))

@@ -9,18 +9,30 @@ import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.locks.LockSupport;
 
-/** An app that follows an order: Follow GATEWAY ORDER TOKENS FIRST-BYTE SILENCE. A line for each callback goes
- *  out; a line in is "stop" (the app goes to the background) or "start". */
+/** An app that follows an order: Follow GATEWAY ORDER TOKENS FIRST-BYTE SILENCE LEAVES. A line for each callback
+ *  goes out; a line in is "stop" (the app goes to the background) or "start". Where LEAVES is true it stops with the
+ *  first state, in a moment. */
 final class Follow {
     private Follow() {}
 
     public static void main(String[] args) throws IOException {
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         ExecutorService callbacks = Executors.newSingleThreadExecutor();
+        PaybellOrder[] leave = new PaybellOrder[1];
         PaybellOrder watch = new PaybellOrder(args[0], args[1], () -> get(args[2]), callbacks,
-                state -> out.println("state " + state),
+                state -> {
+                    out.println("state " + state);
+                    if (leave[0] != null) {
+                        LockSupport.parkNanos(300_000_000); // while the next state comes
+                        leave[0].stop();
+                        out.println("left");
+                        leave[0] = null;
+                    }
+                },
                 problem -> out.println("end " + problem));
+        if (Boolean.parseBoolean(args[5])) leave[0] = watch;
         watch.firstByte = Integer.parseInt(args[3]);
         watch.silence = Integer.parseInt(args[4]);
         watch.start();

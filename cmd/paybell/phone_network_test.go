@@ -47,7 +47,10 @@ func phonePollsWithTags(t *testing.T, classes string) {
 	}
 	want := `/v1/sse /v1/orders/A1 /v1/orders/A1 /v1/orders/A1"e.1" /v1/orders/A1"e.1"`
 	if got := strings.Join(asked, " "); got != want {
-		t.Errorf("it asked for %s, want %s", got, want)
+		t.Fatalf("it asked for %s, want %s", got, want)
+	}
+	if waited := rec.seen()[4].at.Sub(rec.seen()[3].at); waited < 2*time.Second {
+		t.Errorf("%v after an answer that was not held, it asked again", waited)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/paybell/paybell/internal/strictjson"
 	"github.com/paybell/paybell/order"
@@ -22,14 +21,12 @@ func (p *Provider) normalize(body []byte, live bool) ([]order.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := order.Event{ID: b.String("id"), Type: b.String("event_type"), Kind: order.KindNote, Livemode: live}
+	e := order.Event{
+		ID: b.String("id"), Type: b.String("event_type"), Kind: order.KindNote, Livemode: live, At: webhook.Time(b, "create_time"),
+	}
 	if e.ID == "" || e.Type == "" {
 		return nil, errors.New("no event: id or event_type is missing")
 	}
-	if e.At, err = time.Parse(time.RFC3339, b.String("create_time")); err != nil {
-		return nil, errors.New("create_time is not a time")
-	}
-	e.At = e.At.UTC()
 	resource := b.Object("resource")
 	if resource == nil {
 		return nil, errors.New("resource is missing")
@@ -99,7 +96,7 @@ func read(e order.Event, o strictjson.Object) ([]order.Event, error) {
 	case "PAYMENT.CAPTURE.REVERSED", "PAYMENT.SALE.REVERSED": // taken back by a bank or PayPal
 		var err error
 		e.Kind, e.Status, e.Ref, e.Payment = order.KindDispute, order.Disputed, o.String("id"), parent(o)
-		e.Amount, e.Currency, err = money(o, "amount")
+		e.Amount, e.Currency, err = back(o, "amount")
 		return one(e, err)
 	case "CUSTOMER.DISPUTE.CREATED", "CUSTOMER.DISPUTE.UPDATED", "CUSTOMER.DISPUTE.RESOLVED":
 		return one(dispute(e, o))
@@ -170,7 +167,7 @@ func refund(e order.Event, o strictjson.Object) (order.Event, error) {
 	if e.Ref == "" {
 		return e, errors.New("resource.id is missing")
 	}
-	e.Amount, e.Currency, err = money(o, "amount")
+	e.Amount, e.Currency, err = back(o, "amount")
 	if err == nil && e.Currency == "" {
 		err = errors.New("resource.amount is missing")
 	}
@@ -222,6 +219,16 @@ func parent(o strictjson.Object) string {
 // same. A missing amount says nothing.
 func money(o strictjson.Object, field string) (int64, string, error) {
 	amount := o.Object(field)
+	return minor(field, amount, cmp.Or(amount.String("value"), amount.String("total")))
+}
+
+// back is money that goes back: in version 1 it is below zero.
+func back(o strictjson.Object, field string) (int64, string, error) {
+	amount := o.Object(field)
+	return minor(field, amount, cmp.Or(amount.String("value"), strings.TrimPrefix(amount.String("total"), "-")))
+}
+
+func minor(field string, amount strictjson.Object, text string) (int64, string, error) {
 	if amount == nil {
 		return 0, "", nil
 	}
@@ -229,7 +236,7 @@ func money(o strictjson.Object, field string) (int64, string, error) {
 	if !order.IsCurrency(currency) {
 		return 0, "", fmt.Errorf("resource.%s has no currency of three letters", field)
 	}
-	minor, err := order.ParseDecimal(cmp.Or(amount.String("value"), amount.String("total")), currency)
+	minor, err := order.ParseDecimal(text, currency)
 	if err != nil {
 		return 0, "", fmt.Errorf("resource.%s: %w", field, err)
 	}

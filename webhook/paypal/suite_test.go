@@ -271,6 +271,12 @@ func TestGolden(t *testing.T) {
 		"partial-refund":    event("PAYMENT.CAPTURE.REFUNDED", "2.0", `{"id":"1JU08902781691412","status":"COMPLETED","amount":{"currency_code":"EUR","value":"25.00"},`+upLink+`}`),
 		"partial-refund-version-1": event("PAYMENT.SALE.REFUNDED", "1.0",
 			`{"id":"6YX43824R4443062K","state":"completed","sale_id":"80021663DE681814L","amount":{"total":"25.00","currency":"EUR"},"parent_payment":"PAY-1"}`),
+		"refund-below-zero": event("PAYMENT.SALE.REFUNDED", "1.0",
+			`{"id":"6YX43824R4443062L","state":"completed","sale_id":"80021663DE681814L","amount":{"total":"-99.00","currency":"EUR"},"parent_payment":"PAY-1"}`),
+		"dispute-below-zero": event("PAYMENT.SALE.REVERSED", "1.0",
+			`{"id":"77689802DL785834G","state":"completed","amount":{"total":"-99.00","currency":"EUR","details":{"subtotal":"-99.00"}},"links":[{"href":"https://api.paypal.com/v1/payments/refund/77689802DL785834G","rel":"self"},{"href":"https://api.paypal.com/v1/payments/sale/80021663DE681814L","rel":"sale"}]}`),
+		"refused-below-zero":  event("PAYMENT.SALE.COMPLETED", "1.0", `{"id":"80021663DE681814L","state":"completed","amount":{"total":"-99.00","currency":"EUR"},"custom":"A1001"}`),
+		"paid-strange-time":   strings.Replace(paid, `"2026-11-23T07:59:50.940Z"`, `"2026-23-11T07:59:50.940Z"`, 1), // as PayPal's simulator writes it
 		"refused-amount":      event("PAYMENT.CAPTURE.COMPLETED", "2.0", strings.Replace(capture, `"99.00"`, `99.00`, 1)+`}`),
 		"dispute":             event("CUSTOMER.DISPUTE.CREATED", "1.0", `{"dispute_id":"PP-D-4012","reason":"MERCHANDISE_OR_SERVICE_NOT_RECEIVED","dispute_amount":{"currency_code":"EUR","value":"99.00"},"disputed_transactions":[{"seller_transaction_id":"27M47624FP291604U","invoice_number":"INV-7","custom":"A1001"}]}`),
 		"dispute-won":         event("CUSTOMER.DISPUTE.RESOLVED", "1.0", `{"dispute_id":"PP-D-4012","dispute_outcome":{"outcome_code":"RESOLVED_SELLER_FAVOUR"},"dispute_amount":{"currency_code":"EUR","value":"99.00"},"disputed_transactions":[{"seller_transaction_id":"27M47624FP291604U"}]}`),

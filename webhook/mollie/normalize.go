@@ -41,6 +41,9 @@ func (p *Provider) normalize(body []byte) ([]order.Event, error) {
 	if !ok || b.String("id") == "" {
 		return nil, errors.New("no payment: id is missing, or the status is none that is known")
 	}
+	if metadata, err := strictjson.ParseObject([]byte(b.String("metadata"))); err == nil { // a text that is JSON
+		b["metadata"] = metadata
+	}
 	e := order.Event{
 		Order: p.order(b), Payment: b.String("id"), Method: method(b), Livemode: b.String("mode") == "live", Type: "payment",
 	}

@@ -111,14 +111,22 @@ func (p *Provider) Open(r webhook.Request) ([]order.Event, error) {
 		return nil, fmt.Errorf("%w: the body is not id=tr_…", webhook.ErrUnreadable)
 	}
 	id := form.Get("id")
-	if !paymentID.MatchString(id) {
+	e := news("ping_"+id+"_"+strconv.FormatInt(r.At.UnixNano(), 36), id, "payment")
+	switch kind, _, _ := strings.Cut(id, "_"); {
+	case paymentID.MatchString(id):
+	case kind != "tr" && otherID.MatchString(id): // of an order, a subscription, a payment link …
+		e = order.Event{ID: e.ID, Kind: order.KindNote, Livemode: true, Type: kind}
+	default:
 		return nil, fmt.Errorf("%w: the id is not that of a payment (tr_…)", webhook.ErrUnreadable)
 	}
-	return []order.Event{news("ping_"+id+"_"+strconv.FormatInt(r.At.UnixNano(), 36), id, "payment")}, nil
+	return []order.Event{e}, nil
 }
 
 // paymentID is the shape of what goes into an address of Mollie's.
 var paymentID = regexp.MustCompile(`^tr_[A-Za-z0-9]{4,60}$`)
+
+// otherID is the shape of the ids of other things than payments.
+var otherID = regexp.MustCompile(`^[a-z]{2,10}_[A-Za-z0-9]{4,60}$`)
 
 // news is a note that a payment must be fetched.
 func news(id, payment, typ string) order.Event {
@@ -131,20 +139,27 @@ func (p *Provider) verify(r webhook.Request) error {
 	if len(p.signing) == 0 {
 		return errors.New("signed, and no signing_secrets are configured")
 	}
-	value, err := webhook.Header(r.Header, signatureHeader)
-	if err != nil {
-		return err
+	// While a secret is changed, Mollie signs with both, in two headers, which a
+	// proxy may have put together with a comma.
+	var signatures [][]byte
+	for value := range strings.SplitSeq(strings.Join(r.Header.Values(signatureHeader), ","), ",") {
+		encoded, found := strings.CutPrefix(strings.TrimSpace(value), "sha256=")
+		signature, ok := webhook.DecodeHex(encoded, sha256.Size)
+		if !found || !ok {
+			return errors.New(signatureHeader + " is not sha256= and 64 hexadecimal digits")
+		}
+		if signatures = append(signatures, signature); len(signatures) > maxSignatures {
+			return errors.New("too many signatures")
+		}
 	}
-	encoded, ok := strings.CutPrefix(value, "sha256=")
-	signature, hex := webhook.DecodeHex(encoded, sha256.Size)
-	if !ok || !hex {
-		return errors.New(signatureHeader + " is not sha256= and 64 hexadecimal digits")
-	}
-	if !webhook.SignedBy(sha256.New, p.signing, [][]byte{signature}, r.Body) {
-		return errors.New("no signature matches: the secret is another webhook's, or the body was changed on the way")
+	if !webhook.SignedBy(sha256.New, p.signing, signatures, r.Body) {
+		return webhook.ErrMismatch
 	}
 	return nil
 }
+
+// maxSignatures is more than Mollie sends, which is two at the most.
+const maxSignatures = 4
 
 // verifyAddress proves that whoever sends knows the address as it was given to
 // Mollie.
@@ -174,11 +189,16 @@ func openSigned(r webhook.Request) ([]order.Event, error) {
 		return nil, fmt.Errorf("%w: %w", webhook.ErrUnreadable, err)
 	}
 	id, typ := b.String("id"), b.String("type")
+	if resource := b.String("resource"); typ == "" && id != "" && resource != "event" {
+		// The thing itself, without an event around it: its id stays the same over all
+		// of its states.
+		id, typ = webhook.BodyID("entity_", r.Body), resource
+	}
 	if id == "" || typ == "" {
 		return nil, fmt.Errorf("%w: no event: id or type is missing", webhook.ErrUnreadable)
 	}
 	e := order.Event{ID: id, Type: typ, Kind: order.KindNote, Livemode: true}
-	for _, path := range []string{"_embedded.entity.paymentId", "_embedded.entity.id", "entityId"} {
+	for _, path := range []string{"_embedded.entity.paymentId", "_embedded.entity.id", "entityId", "paymentId", "id"} {
 		if payment := b.String(path); paymentID.MatchString(payment) {
 			e = news(id, payment, typ)
 			break

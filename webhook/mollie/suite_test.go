@@ -64,6 +64,7 @@ func TestSuite(t *testing.T) {
 		Sign:    func(secret string, body []byte, at time.Time) webhook.Request { return sign([]byte(secret), body, at) },
 		Body:    refundEvent,
 		Headers: []string{signatureHeader},
+		Several: true,
 		Forgeries: map[string]func(*webhook.Request){
 			"WithoutItsScheme": func(r *webhook.Request) {
 				r.Header.Set(signatureHeader, strings.TrimPrefix(r.Header.Get(signatureHeader), "sha256="))
@@ -92,11 +93,42 @@ func TestAClassicWebhookNeedsTheSecretInItsAddress(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, body := range []string{"", "id=", "id=../../methods", "id=tr_1%2F..", "id=" + payment + "&id=" + payment, "id=re_4qqhO89gsT", "x=%zz"} {
+	for _, body := range []string{"", "id=", "id=../../methods", "id=tr_1%2F..", "id=" + payment + "&id=" + payment, "id=re_", "id=re_%2F..%2Fx", "x=%zz"} {
 		r := classic(firstSecret, payment, now)
 		r.Body = []byte(body)
 		if _, err := p.Open(r); !errors.Is(err, webhook.ErrUnreadable) {
 			t.Errorf("%q: %v", body, err)
+		}
+	}
+}
+
+// One address may serve orders, subscriptions and payment links too.
+func TestAPingOfAnotherThingIsANote(t *testing.T) {
+	r := classic(firstSecret, payment, now)
+	r.Body = []byte("id=ord_kEn1PlbGa")
+	events, err := newProvider(t, Options{}).Open(r)
+	if err != nil || len(events) != 1 || events[0].Kind != order.KindNote || events[0].Status != "" || events[0].Ref != "" {
+		t.Errorf("%+v, %v", events, err)
+	}
+}
+
+// While a secret is changed, there is a signature by each, in headers of their
+// own or, behind some proxies, in one.
+func TestASignatureByEachSecretWhileOneIsChanged(t *testing.T) {
+	p := newProvider(t, Options{}) // has the third alone
+	r := sign([]byte(thirdSecret), []byte(refundEvent), now)
+	old := sign([]byte(firstSecret), []byte(refundEvent), now).Header.Get(signatureHeader)
+	value := r.Header.Get(signatureHeader)
+	for _, values := range [][]string{{value, old}, {old, value}, {old + ", " + value}, {value + "," + old}} {
+		r.Header[signatureHeader] = values
+		if _, err := p.Open(r); err != nil {
+			t.Errorf("%q: %v", values, err)
+		}
+	}
+	for _, values := range [][]string{{old, old}, {old + "," + old}, {value, ""}, {value, old, value, old, value}, {value + ","}} {
+		r.Header[signatureHeader] = values
+		if _, err := p.Open(r); !errors.Is(err, webhook.ErrUnverified) {
+			t.Errorf("%q: %v", values, err)
 		}
 	}
 }
@@ -119,6 +151,8 @@ func TestGolden(t *testing.T) {
 	webhooktest.Record(t, "testdata", "news-of-a-refund", sign([]byte(thirdSecret), []byte(refundEvent), now))
 	webhooktest.Record(t, "testdata", "not-about-a-payment", sign([]byte(thirdSecret),
 		[]byte(`{"resource":"event","id":"event_1","type":"payout.initiated","entityId":"po_1","createdAt":"2026-11-23T07:59:50+00:00"}`), now))
+	webhooktest.Record(t, "testdata", "news-of-a-payment", sign([]byte(thirdSecret),
+		[]byte(`{"resource":"payment","id":"`+payment+`","mode":"live","amount":{"currency":"EUR","value":"99.00"},"metadata":"{\"order_id\":12345}","status":"authorized"}`), now))
 	p := newProvider(t, Options{})
 	webhooktest.Golden(t, p, "testdata", now)
 	webhooktest.GoldenAnswers(t, "testdata/fetched", p.normalize)

@@ -57,6 +57,8 @@ func TestWhatIsSignedIsTheIDAndTheRequest(t *testing.T) {
 		"another payment": func(r *webhook.Request) { r.URL = strings.Replace(r.URL, payment, "1312345678902", 1) },
 		"two payments":    func(r *webhook.Request) { r.URL += "&data.id=1312345678902" },
 		"no payment":      func(r *webhook.Request) { r.URL = "/webhooks/mercadopago?type=payment" },
+		"an empty one":    func(r *webhook.Request) { r.URL = "/webhooks/mercadopago?type=payment&data.id=" },
+		"an older one":    func(r *webhook.Request) { r.URL = "/webhooks/mercadopago?topic=payment&id=" + payment },
 		"no query":        func(r *webhook.Request) { r.URL = "/webhooks/mercadopago" },
 		"another request": func(r *webhook.Request) { r.Header.Set(requestHeader, "req-2") },
 		"no request":      func(r *webhook.Request) { r.Header.Del(requestHeader) },
@@ -101,6 +103,24 @@ func TestWhatIsNotSignedIsNotBelieved(t *testing.T) {
 	r = sign([]byte(firstSecret), "../users/me", "req-1", []byte(news), now)
 	if events, err := p.Open(r); err == nil && events[0].Ref != "" {
 		t.Errorf("a path for an id: %v", events)
+	}
+}
+
+// Of an older notification nothing is signed but the request and the time: it is
+// known that Mercado Pago sent it, and not what about.
+func TestAnOlderNotificationIsANote(t *testing.T) {
+	for address, body := range map[string]string{
+		"/webhooks/mercadopago?id=12345&topic=merchant_order":            `{"resource":"https://api.mercadolibre.com/merchant_orders/12345","topic":"merchant_order"}`,
+		"/webhooks/mercadopago?id=" + payment + "&topic=payment":         `{"resource":"` + payment + `","topic":"payment"}`,
+		"/webhooks/mercadopago?type=payment":                             news,
+		"/webhooks/mercadopago?data.id=" + "&type=payment&id=" + payment: news,
+	} {
+		r := sign([]byte(firstSecret), "", "req-1", []byte(body), now)
+		r.URL = address
+		events, err := newProvider(t, Options{}).Open(r)
+		if err != nil || len(events) != 1 || events[0].Kind != order.KindNote || events[0].Status != "" || events[0].Payment != "" {
+			t.Errorf("%s: %+v, %v", address, events, err)
+		}
 	}
 }
 

@@ -58,8 +58,8 @@ func (rd *Reader) normalize(body []byte) ([]order.Event, error) {
 	case b["external_id"] != nil && b["status"] != nil:
 		o = b
 		e, err = invoice(e, o)
-	default:
-		return nil, errors.New("no event: neither event, nor external_id and status")
+	default: // of another product
+		e.Type = "other"
 	}
 	if err != nil {
 		return nil, err
@@ -124,6 +124,8 @@ func payment(e order.Event, o strictjson.Object) (order.Event, error) {
 	case meant == order.Paid && (status == "PENDING" || status == "ACTIVE"):
 		meant = order.Pending
 	case e.Type == "ewallet.void" && o.String("void_status") != "SUCCEEDED":
+		known = false
+	case o.String("session_type") == "SAVE": // a method is kept for later, and nothing is charged
 		known = false
 	}
 	if !known {

@@ -102,7 +102,7 @@ func TestGolden(t *testing.T) {
 		for file, body := range map[string]string{
 			"paid":     `{"id":"evt_1","event":"payment","data":{"order_id":"A1001","payment_id":"p1","status":"PAID","amount":"9900","currency":"cny","time":"2026-11-23T08:00:00+08:00"}}`,
 			"failed":   `{"id":"evt_2","event":"payment","test":true,"data":{"order_id":"A1001","payment_id":"p1","status":"FAILED","error":{"code":"card_declined"}}}`,
-			"refund":   `{"id":"evt_3","event":"refund","data":{"payment_id":"p1","refund_id":"r1","status":"REFUNDED","amount":100,"currency":"CNY"}}`,
+			"refund":   `{"id":"evt_3","event":"refund","data":{"payment_id":"p1","refund_id":"r1","status":"REFUNDED","amount":9900,"currency":"CNY"}}`,
 			"dispute":  `{"id":"evt_4","event":"case","data":{"order_id":"A1001","status":"CHARGEBACK"}}`,
 			"wallet":   `{"id":"evt_8","event":"payment","data":{"order_id":"A1001","payment_id":"p1","status":"PAID","amount":"9900","currency":"cny","method":"google_pay"}}`,
 			"ping":     `{"id":"evt_5","event":"ping","data":{"status":"PING"}}`,

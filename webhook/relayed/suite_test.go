@@ -161,6 +161,9 @@ func TestGolden(t *testing.T) {
 	} {
 		s := webhook.Simulation{ID: "evt_" + name, Order: "A1001", Payment: "pi_1", Status: status, Amount: 9900, Currency: "CNY", Live: true,
 			At: time.Date(2026, 11, 23, 7, 59, 50, 0, time.UTC), Method: map[string]string{"wallet": "apple_pay"}[name]}
+		if status == order.PartiallyRefunded {
+			s.Amount = 2500
+		}
 		body, err := inner(t).Write(s)
 		if err != nil {
 			t.Fatal(err)

@@ -95,8 +95,20 @@ func Compare(t *testing.T, file string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("differs from %s; if it should, run the test with -update\ngot:\n%s\nwant:\n%s", file, got, want)
+		line, a, b := firstDifference(got, want)
+		t.Errorf("differs from %s in line %d; if it should, run the test with -update\ngot:\n%s\nwant:\n%s", file, line, a, b)
 	}
+}
+
+// firstDifference is the first line, counted from 1, that two different texts do
+// not share, and what they have from there on: at most some lines of it.
+func firstDifference(got, want []byte) (line int, a, b []byte) {
+	x, y := bytes.SplitAfter(got, []byte("\n")), bytes.SplitAfter(want, []byte("\n"))
+	for line < len(x) && line < len(y) && bytes.Equal(x[line], y[line]) {
+		line++
+	}
+	const shown = 20
+	return line + 1, bytes.Join(x[line:min(len(x), line+shown)], nil), bytes.Join(y[line:min(len(y), line+shown)], nil)
 }
 
 // ReadRequest reads a request as it goes over the wire. The body is every byte

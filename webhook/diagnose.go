@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,8 +98,15 @@ func variants(body []byte) []variant {
 		{bytes.ReplaceAll(body, []byte("\n"), []byte("\r\n")), "its line ends were made LF: was it stored as text?"},
 		{bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), "a byte order mark was put before it"},
 	}
+	if decoded, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(body))); err == nil {
+		all = append(all, variant{decoded, "it was written in base64, as some gateways and logs do"})
+	}
 	if !json.Valid(body) {
 		return all
+	}
+	var text string
+	if json.Unmarshal(body, &text) == nil {
+		all = append(all, variant{[]byte(text), "it was written as a text of JSON, with quotes around it"})
 	}
 	const parsed = "was it parsed and re-serialised? The sender wrote its JSON "
 	for _, form := range []struct {

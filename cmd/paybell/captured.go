@@ -18,9 +18,9 @@ import (
 // readCaptured reads a request as it was captured: request line, headers, an
 // empty line, and the body, byte for byte. Lines of the head end with LF or CRLF.
 // A request line may be missing, or be written as HTTP/2 has it (":method: POST");
-// then it is a POST to path. Of a body longer than its Content-Length the rest
-// is left out, as an editor's last line end; one that is still chunked is put
-// together.
+// then it is a POST to path. Line ends after Content-Length, as of an editor, are
+// left out; with more than that after it, it was another body that was so long.
+// One that is still chunked is put together.
 func readCaptured(raw []byte, path string) (*http.Request, error) {
 	reader := bufio.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))))
 	method, target, header := http.MethodPost, path, http.Header{}
@@ -100,8 +100,10 @@ func capturedRequest(method, target string, header http.Header, body []byte) (*h
 	}
 	r.ContentLength = int64(len(body))
 	if told, err := strconv.ParseUint(header.Get("Content-Length"), 10, 62); err == nil {
-		r.ContentLength = int64(told)
-		body = body[:min(int(told), len(body))]
+		if rest := body[min(int(told), len(body)):]; len(bytes.Trim(rest, "\r\n")) == 0 {
+			r.ContentLength = int64(told)
+			body = body[:len(body)-len(rest)]
+		}
 	}
 	header.Del("Host")
 	r.Body = io.NopCloser(bytes.NewReader(body))

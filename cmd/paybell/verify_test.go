@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -168,30 +169,33 @@ func TestVerifySaysWhyNot(t *testing.T) {
 		verified            bool
 		reason              string
 	}{
-		"genuine":                    {genuine, "stripe", "", true, ""},
-		"lines end with LF":          {strings.ReplaceAll(genuine, "\r\n", "\n"), "stripe", "", true, ""},
-		"an editor's line end":       {genuine + "\n", "stripe", "", true, ""},
-		"no length":                  {withoutLength + "\r\n\r\n" + body, "stripe", "", true, ""},
-		"still chunked":              {withoutLength + "\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(body), "stripe", "", true, ""},
-		"was chunked":                {withoutLength + "\r\nTransfer-Encoding: chunked\r\n\r\n" + body, "stripe", "", true, ""},
-		"as HTTP/2 has it":           {":method: POST\n:scheme: https\n:path: /webhooks/stripe\n:authority: pay.example.com\n" + strings.ToLower(afterLine(withoutLength)) + "\n\n" + body, "stripe", "", true, ""},
-		"headers alone":              {afterLine(withoutLength) + "\n\n" + body, "stripe", "", true, ""},
-		"an address for its target":  {strings.Replace(genuine, "POST /", "POST https://pay.example.com/", 1), "stripe", "", true, ""},
-		"test money":                 {sign("stripe", false, nil), "stripe", "", true, "the source's mode is live, and the event is of the other one"},
-		"old":                        {genuine, "stripe", late, false, "signed 12m0s ago; the window is 5m0s: a clock may be wrong, or the request is a replay; all else fits, so it was genuine when it was signed, at 2026-11-23T08:00:00Z"},
-		"another source's":           {genuine, "shop", "", false, "it is signed with another secret, that of source stripe"},
-		"another source's, and old":  {genuine, "shop", late, false, "the window is 5m0s: a clock may be wrong, or the request is a replay. Besides, it is signed with another secret, that of source stripe"},
-		"re-serialised":              {withoutLength + "\r\n\r\n" + compacted.String(), "stripe", "", false, "the body was changed after signing: was it parsed and re-serialised? The sender wrote its JSON indented by two"},
-		"a line end too many":        {withoutLength + "\r\n\r\n" + body + "\n", "stripe", "", false, "the body was changed after signing: a line end was added to it"},
-		"its line ends changed":      {withoutLength + "\r\n\r\n" + strings.ReplaceAll(body, "\n", "\r\n"), "stripe", "", false, "the body was changed after signing: its line ends were made CRLF"},
-		"another amount":             {strings.Replace(genuine, "9900", "9901", 1), "stripe", "", false, "no signature matches"},
-		"cut off":                    {genuine[:len(genuine)-7], "stripe", "", false, "of a body of"},
-		"no signature":               {dropLine(head, "Stripe-Signature") + "\r\n\r\n" + body, "stripe", "", false, "no header Stripe-Signature"},
-		"a GET":                      {strings.Replace(genuine, "POST ", "GET ", 1), "stripe", "", false, "Webhooks are posted."},
-		"a form":                     {strings.Replace(genuine, "application/json", "application/x-www-form-urlencoded", 1), "stripe", "", false, "The Content-Type is not one that this provider sends."},
-		"no request":                 {"hello\n", "stripe", "", false, "not a captured request: line 1 is neither a request line nor a header"},
-		"nothing":                    {"", "stripe", "", false, "not a captured request: it has no headers"},
-		"signed for another address": {addressed("https://pay.example.com/webhooks/square"), "square", "", false, "it is signed for another address, https://pay.example.com/webhooks/square"},
+		"genuine":                      {genuine, "stripe", "", true, ""},
+		"lines end with LF":            {strings.ReplaceAll(genuine, "\r\n", "\n"), "stripe", "", true, ""},
+		"an editor's line end":         {genuine + "\n", "stripe", "", true, ""},
+		"no length":                    {withoutLength + "\r\n\r\n" + body, "stripe", "", true, ""},
+		"still chunked":                {withoutLength + "\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(body), "stripe", "", true, ""},
+		"was chunked":                  {withoutLength + "\r\nTransfer-Encoding: chunked\r\n\r\n" + body, "stripe", "", true, ""},
+		"as HTTP/2 has it":             {":method: POST\n:scheme: https\n:path: /webhooks/stripe\n:authority: pay.example.com\n" + strings.ToLower(afterLine(withoutLength)) + "\n\n" + body, "stripe", "", true, ""},
+		"headers alone":                {afterLine(withoutLength) + "\n\n" + body, "stripe", "", true, ""},
+		"an address for its target":    {strings.Replace(genuine, "POST /", "POST https://pay.example.com/", 1), "stripe", "", true, ""},
+		"test money":                   {sign("stripe", false, nil), "stripe", "", true, "the source's mode is live, and the event is of the other one"},
+		"old":                          {genuine, "stripe", late, false, "signed 12m0s ago; the window is 5m0s: a clock may be wrong, or the request is a replay; all else fits, so it was genuine when it was signed, at 2026-11-23T08:00:00Z"},
+		"another source's":             {genuine, "shop", "", false, "it is signed with another secret, that of source stripe"},
+		"another source's, and old":    {genuine, "shop", late, false, "the window is 5m0s: a clock may be wrong, or the request is a replay. Besides, it is signed with another secret, that of source stripe"},
+		"re-serialised":                {withoutLength + "\r\n\r\n" + compacted.String(), "stripe", "", false, "the body was changed after signing: was it parsed and re-serialised? The sender wrote its JSON indented by two"},
+		"a line end too many":          {withoutLength + "\r\n\r\n" + body + "\n", "stripe", "", false, "the body was changed after signing: a line end was added to it"},
+		"printed, with its old length": {head + "\r\n\r\n" + pretty(t, body), "stripe", "", false, "was it parsed and re-serialised?"},
+		"in base64":                    {withoutLength + "\r\n\r\n" + base64.StdEncoding.EncodeToString([]byte(body)) + "\n", "stripe", "", false, "it was written in base64"},
+		"as a text of JSON":            {withoutLength + "\r\n\r\n" + quoted(t, body), "stripe", "", false, "it was written as a text of JSON"},
+		"its line ends changed":        {withoutLength + "\r\n\r\n" + strings.ReplaceAll(body, "\n", "\r\n"), "stripe", "", false, "the body was changed after signing: its line ends were made CRLF"},
+		"another amount":               {strings.Replace(genuine, "9900", "9901", 1), "stripe", "", false, "no signature matches"},
+		"cut off":                      {genuine[:len(genuine)-7], "stripe", "", false, "of a body of"},
+		"no signature":                 {dropLine(head, "Stripe-Signature") + "\r\n\r\n" + body, "stripe", "", false, "no header Stripe-Signature"},
+		"a GET":                        {strings.Replace(genuine, "POST ", "GET ", 1), "stripe", "", false, "Webhooks are posted."},
+		"a form":                       {strings.Replace(genuine, "application/json", "application/x-www-form-urlencoded", 1), "stripe", "", false, "The Content-Type is not one that this provider sends."},
+		"no request":                   {"hello\n", "stripe", "", false, "not a captured request: line 1 is neither a request line nor a header"},
+		"nothing":                      {"", "stripe", "", false, "not a captured request: it has no headers"},
+		"signed for another address":   {addressed("https://pay.example.com/webhooks/square"), "square", "", false, "it is signed for another address, https://pay.example.com/webhooks/square"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "captured.http")
@@ -211,6 +215,24 @@ func TestVerifySaysWhyNot(t *testing.T) {
 			}
 		})
 	}
+}
+
+func pretty(t *testing.T, body string) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Indent(&b, []byte(body), "", "      "); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func quoted(t *testing.T, body string) string {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // raw writes a request as it goes over the wire.

@@ -40,10 +40,7 @@ const ofA1001 = `,
   }`
 
 var suite = webhooktest.Case{
-	New: func(secrets ...string) (webhook.Provider, error) {
-		p, err := New(Options{Secrets: secrets})
-		return p, err
-	},
+	New: webhooktest.Build(New, func(secrets []string) Options { return Options{Secrets: secrets} }),
 	Sign: func(secret string, body []byte, at time.Time) webhook.Request {
 		return sign([]byte(secret), body, at)
 	},
@@ -83,22 +80,14 @@ var recorded = map[string]string{
 func newProvider(t testing.TB, o Options) *Provider {
 	t.Helper()
 	o.Secrets = suite.Secrets[:1]
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
-func TestSuite(t *testing.T) { webhooktest.Suite(t, suite) }
+var adapter = webhooktest.Adapter{Case: suite, Bodies: recorded, Statuses: []order.Status{
+	order.Created, order.Pending, order.Paid, order.Failed, order.Expired,
+}}
 
-func TestGolden(t *testing.T) { suite.Recorded(t, "testdata", recorded) }
-
-func TestSimulations(t *testing.T) {
-	webhooktest.Simulations(t, newProvider(t, Options{}),
-		order.Created, order.Pending, order.Paid, order.Failed, order.Expired)
-	suite.SignsWithTheFirst(t, webhook.Simulation{ID: "evt-1", Order: "A1001", Status: order.Paid})
-}
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
 func TestOnlyTheStoresOwnEventsCount(t *testing.T) {
 	for id, want := range map[string]order.Kind{store: order.KindPayment, "another": order.KindNote} {
@@ -118,8 +107,8 @@ func TestSignsAsOpenSSLDoes(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) { suite.Fuzz(f, recorded["received"], recorded["payout"]) }
+func FuzzOpen(f *testing.F) { adapter.FuzzOpen(f) }
 
-func FuzzRead(f *testing.F) { suite.FuzzRead(f, recorded) }
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func BenchmarkOpen(b *testing.B) { suite.Benchmark(b) }
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

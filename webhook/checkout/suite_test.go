@@ -23,11 +23,7 @@ func newProvider(t testing.TB, o checkout.Options) *checkout.Provider {
 	if o.Secrets == nil {
 		o.Secrets = []string{secret}
 	}
-	p, err := checkout.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, checkout.New, o)
 }
 
 // sign makes the request that Checkout.com makes.
@@ -44,34 +40,31 @@ func sign(key string, body []byte, at time.Time) webhook.Request {
 	}
 }
 
-func TestSuite(t *testing.T) {
-	for name, authorization := range map[string]string{"signature": "", "and authorization": "Zx4 Vb7 Nm2 Kj9"} {
-		t.Run(name, func(t *testing.T) {
-			c := webhooktest.Case{
-				New: func(secrets ...string) (webhook.Provider, error) {
-					p, err := checkout.New(checkout.Options{Secrets: secrets, AuthorizationSecret: authorization})
-					if err != nil {
-						return nil, err
-					}
-					return p, nil
-				},
-				Secrets: [3]string{secret, "0d9c8b7a6f5e4d3c2b1a", "f1e2d3c4-b5a6-4978-8695-04132a3b4c5d"},
-				Sign: func(secret string, body []byte, at time.Time) webhook.Request {
-					r := sign(secret, body, at)
-					if authorization != "" {
-						r.Header.Set("Authorization", authorization)
-					}
-					return r
-				},
-				Body:    `{"id":"evt_1","type":"payment_captured","created_on":"2026-11-23T08:00:00Z","data":{"id":"pay_1","reference":"A1001","amount":9900,"currency":"EUR"}}`,
-				Headers: []string{"Cko-Signature"},
-			}
+// suite is for sources with an authorization besides the signature, and without.
+func suite(authorization string) webhooktest.Case {
+	c := webhooktest.Case{
+		New: webhooktest.Build(checkout.New, func(secrets []string) checkout.Options {
+			return checkout.Options{Secrets: secrets, AuthorizationSecret: authorization}
+		}),
+		Secrets: [3]string{secret, "0d9c8b7a6f5e4d3c2b1a", "f1e2d3c4-b5a6-4978-8695-04132a3b4c5d"},
+		Sign: func(secret string, body []byte, at time.Time) webhook.Request {
+			r := sign(secret, body, at)
 			if authorization != "" {
-				c.Headers = append(c.Headers, "Authorization")
+				r.Header.Set("Authorization", authorization)
 			}
-			webhooktest.Suite(t, c)
-		})
+			return r
+		},
+		Body:    `{"id":"evt_1","type":"payment_captured","created_on":"2026-11-23T08:00:00Z","data":{"id":"pay_1","reference":"A1001","amount":9900,"currency":"EUR"}}`,
+		Headers: []string{"Cko-Signature"},
 	}
+	if authorization != "" {
+		c.Headers = append(c.Headers, "Authorization")
+	}
+	return c
+}
+
+func TestAuthorizationBesidesTheSignature(t *testing.T) {
+	webhooktest.Suite(t, suite("Zx4 Vb7 Nm2 Kj9"))
 }
 
 // event is one of Checkout.com's around its data.
@@ -117,12 +110,16 @@ var recorded = map[string]string{
 	"unreadable_no_money": event("payment_refunded", `{"id":"pay_1","action_id":"act_1"}`),
 }
 
-func TestRecorded(t *testing.T) {
-	for name, body := range recorded {
-		webhooktest.Record(t, "testdata", name, sign(secret, []byte(body), now))
-	}
-	webhooktest.Golden(t, newProvider(t, checkout.Options{}), "testdata", now)
+var adapter = webhooktest.Adapter{
+	Case:   suite(""),
+	Bodies: recorded,
+	Statuses: []order.Status{
+		order.Pending, order.Authorized, order.Paid, order.PartiallyPaid, order.Failed, order.Canceled, order.Expired,
+		order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won, order.Lost,
+	},
 }
+
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
 func TestWhereTheOrderIsNamed(t *testing.T) {
 	p := newProvider(t, checkout.Options{Order: "data.metadata.order_id"})
@@ -136,8 +133,7 @@ func TestWhereTheOrderIsNamed(t *testing.T) {
 
 func TestSimulate(t *testing.T) {
 	for _, o := range []checkout.Options{{}, {Order: "data.metadata.order_id", AuthorizationSecret: "Zx4 Vb7"}} {
-		webhooktest.Simulations(t, newProvider(t, o), order.Pending, order.Authorized, order.Paid, order.PartiallyPaid, order.Failed,
-			order.Canceled, order.Expired, order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won, order.Lost)
+		webhooktest.Simulations(t, newProvider(t, o), adapter.Statuses...)
 	}
 	p := newProvider(t, checkout.Options{Order: "data.id.order"})
 	for _, s := range []webhook.Simulation{{Order: "A1001", Status: order.Paid}, {Order: "A1001", Status: order.Paid, Currency: "EUR"}} {
@@ -154,20 +150,8 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	var seeds []webhook.Request
-	for _, body := range recorded {
-		seeds = append(seeds, sign(secret, []byte(body), now))
-	}
-	webhooktest.Fuzz(f, newProvider(f, checkout.Options{}), "Cko-Signature", seeds...)
-}
+func FuzzOpen(f *testing.F) { adapter.FuzzOpen(f) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, newProvider(f, checkout.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
-}
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func BenchmarkOpen(b *testing.B) {
-	webhooktest.Bench(b, newProvider(b, checkout.Options{}), recorded["authorized"], func(body []byte) webhook.Request {
-		return sign(secret, body, now)
-	})
-}
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

@@ -36,10 +36,7 @@ func paidOf(amount, currency, status string) string {
 }
 
 var suite = webhooktest.Case{
-	New: func(secrets ...string) (webhook.Provider, error) {
-		p, err := New(Options{Secrets: secrets})
-		return p, err
-	},
+	New: webhooktest.Build(New, func(secrets []string) Options { return Options{Secrets: secrets} }),
 	Sign: func(secret string, body []byte, at time.Time) webhook.Request {
 		return sign([]byte(secret), body, at)
 	},
@@ -75,25 +72,17 @@ var recorded = map[string]string{
 func newProvider(t testing.TB, o Options) *Provider {
 	t.Helper()
 	o.Secrets = suite.Secrets[:1]
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
-func TestSuite(t *testing.T) { webhooktest.Suite(t, suite) }
+var adapter = webhooktest.Adapter{Case: suite, Bodies: recorded, Statuses: []order.Status{
+	order.Created, order.Pending, order.Paid, order.PartiallyPaid, order.Failed, order.Canceled, order.Expired,
+}}
 
-func TestGolden(t *testing.T) { suite.Recorded(t, "testdata", recorded) }
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
-func TestSimulations(t *testing.T) {
-	webhooktest.Simulations(t, newProvider(t, Options{}),
-		order.Created, order.Pending, order.Paid, order.PartiallyPaid, order.Failed, order.Canceled, order.Expired)
-	suite.SignsWithTheFirst(t, webhook.Simulation{ID: "e1", Order: "A1001", Status: order.Paid, Amount: 9900, Currency: "EUR"})
-}
+func FuzzOpen(f *testing.F) { adapter.FuzzOpen(f) }
 
-func FuzzOpen(f *testing.F) { suite.Fuzz(f, recorded["paid"], recorded["others"]) }
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func FuzzRead(f *testing.F) { suite.FuzzRead(f, recorded) }
-
-func BenchmarkOpen(b *testing.B) { suite.Benchmark(b) }
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

@@ -24,11 +24,7 @@ func newProvider(t testing.TB, o paddle.Options) *paddle.Provider {
 	if o.Secrets == nil {
 		o.Secrets = []string{secret}
 	}
-	p, err := paddle.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, paddle.New, o)
 }
 
 func signature(key string, body []byte, at time.Time) string {
@@ -56,29 +52,23 @@ func change(f func(string) string) func(*webhook.Request) {
 	return func(r *webhook.Request) { r.Header.Set("Paddle-Signature", f(r.Header.Get("Paddle-Signature"))) }
 }
 
-func TestSuite(t *testing.T) {
-	webhooktest.Suite(t, webhooktest.Case{
-		New: func(secrets ...string) (webhook.Provider, error) {
-			p, err := paddle.New(paddle.Options{Secrets: secrets})
-			if err != nil {
-				return nil, err
-			}
-			return p, nil
-		},
-		Secrets: [3]string{secret, strings.ToUpper(secret), secret[10:]},
-		Sign:    sign,
-		Body:    `{"event_id":"evt_1","event_type":"transaction.paid","occurred_at":"2026-11-23T08:00:00Z","data":{"id":"txn_1","currency_code":"EUR","details":{"totals":{"grand_total":"9900"}}}}`,
-		Headers: []string{"Paddle-Signature"},
-		Timed:   true,
-		Forgeries: map[string]func(*webhook.Request){
-			"AnotherTime":    change(func(s string) string { return s[:12] + "1" + s[13:] }),
-			"TwoTimes":       change(func(s string) string { return s + ";" + s[:13] }),
-			"NoTime":         change(func(s string) string { return s[14:] }),
-			"SignedTime":     change(func(s string) string { return "ts=+" + s[3:] }),
-			"AnotherVersion": change(func(s string) string { return strings.Replace(s, "h1=", "h0=", 1) }),
-			"Commas":         change(func(s string) string { return strings.Replace(s, ";", ",", 1) }),
-		},
-	})
+var suite = webhooktest.Case{
+	New: webhooktest.Build(paddle.New, func(secrets []string) paddle.Options {
+		return paddle.Options{Secrets: secrets}
+	}),
+	Secrets: [3]string{secret, strings.ToUpper(secret), secret[10:]},
+	Sign:    sign,
+	Body:    `{"event_id":"evt_1","event_type":"transaction.paid","occurred_at":"2026-11-23T08:00:00Z","data":{"id":"txn_1","currency_code":"EUR","details":{"totals":{"grand_total":"9900"}}}}`,
+	Headers: []string{"Paddle-Signature"},
+	Timed:   true,
+	Forgeries: map[string]func(*webhook.Request){
+		"AnotherTime":    change(func(s string) string { return s[:12] + "1" + s[13:] }),
+		"TwoTimes":       change(func(s string) string { return s + ";" + s[:13] }),
+		"NoTime":         change(func(s string) string { return s[14:] }),
+		"SignedTime":     change(func(s string) string { return "ts=+" + s[3:] }),
+		"AnotherVersion": change(func(s string) string { return strings.Replace(s, "h1=", "h0=", 1) }),
+		"Commas":         change(func(s string) string { return strings.Replace(s, ";", ",", 1) }),
+	},
 }
 
 // While a secret is rotated there are two signatures, and either may be ours.
@@ -141,12 +131,16 @@ var recorded = map[string]string{
 	"unreadable_no_type": `{"event_id":"evt_1","data":{}}`,
 }
 
-func TestRecorded(t *testing.T) {
-	for name, body := range recorded {
-		webhooktest.Record(t, "testdata", name, sign(secret, []byte(body), now))
-	}
-	webhooktest.Golden(t, newProvider(t, paddle.Options{}), "testdata", now)
+var adapter = webhooktest.Adapter{
+	Case:   suite,
+	Bodies: recorded,
+	Statuses: []order.Status{
+		order.Created, order.Pending, order.Paid, order.PartiallyPaid, order.Failed, order.Canceled, order.PartiallyRefunded,
+		order.Refunded, order.Disputed, order.Won,
+	},
 }
+
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
 func TestNewRefusesANegativeTolerance(t *testing.T) {
 	if _, err := paddle.New(paddle.Options{Secrets: []string{secret}, Tolerance: -1}); err == nil {
@@ -163,29 +157,16 @@ func TestWhereTheOrderIsNamed(t *testing.T) {
 }
 
 func TestSimulate(t *testing.T) {
-	for _, path := range []string{"", "data.custom_data.shop.order"} {
-		webhooktest.Simulations(t, newProvider(t, paddle.Options{Order: path}), order.Created, order.Pending, order.Paid, order.PartiallyPaid,
-			order.Failed, order.Canceled, order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won)
+	for _, path := range []string{"data.custom_data.shop.order"} {
+		webhooktest.Simulations(t, newProvider(t, paddle.Options{Order: path}), adapter.Statuses...)
 	}
 	if _, err := newProvider(t, paddle.Options{}).Simulate(webhook.Simulation{Order: "A1001", Status: order.Paid}); err == nil {
 		t.Error("no amount")
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	var seeds []webhook.Request
-	for _, body := range recorded {
-		seeds = append(seeds, sign(secret, []byte(body), now))
-	}
-	webhooktest.Fuzz(f, newProvider(f, paddle.Options{}), "Paddle-Signature", seeds...)
-}
+func FuzzOpen(f *testing.F) { adapter.FuzzOpen(f) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, newProvider(f, paddle.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
-}
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func BenchmarkOpen(b *testing.B) {
-	webhooktest.Bench(b, newProvider(b, paddle.Options{}), recorded["paid-completed"], func(body []byte) webhook.Request {
-		return sign(secret, body, now)
-	})
-}
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

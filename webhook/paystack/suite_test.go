@@ -24,11 +24,7 @@ func newProvider(t testing.TB, o paystack.Options) *paystack.Provider {
 	if o.Secrets == nil {
 		o.Secrets = []string{secret}
 	}
-	p, err := paystack.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, paystack.New, o)
 }
 
 // sign makes the request that Paystack makes.
@@ -46,25 +42,19 @@ func sign(key string, body []byte, at time.Time) webhook.Request {
 	}
 }
 
-func TestSuite(t *testing.T) {
-	webhooktest.Suite(t, webhooktest.Case{
-		New: func(secrets ...string) (webhook.Provider, error) {
-			p, err := paystack.New(paystack.Options{Secrets: secrets})
-			if err != nil {
-				return nil, err
-			}
-			return p, nil
+var suite = webhooktest.Case{
+	New: webhooktest.Build(paystack.New, func(secrets []string) paystack.Options {
+		return paystack.Options{Secrets: secrets}
+	}),
+	Secrets: [3]string{secret, "sk_test_0d9c8b7a6f5e4d3c2b1a09f8e7d6c5b4a3928170", "sk_live_f1e2d3c4b5a6978869504132a3b4c5d6e7f80911"},
+	Sign:    sign,
+	Body:    `{"event":"charge.success","data":{"id":9007199254740993,"domain":"live","status":"success","reference":"A1001","amount":9900,"currency":"NGN","channel":"card"}}`,
+	Headers: []string{"X-Paystack-Signature"},
+	Forgeries: map[string]func(*webhook.Request){
+		"SHA256": func(r *webhook.Request) {
+			r.Header.Set("X-Paystack-Signature", hex.EncodeToString(webhook.HMAC(sha256.New, []byte(secret), r.Body)))
 		},
-		Secrets: [3]string{secret, "sk_test_0d9c8b7a6f5e4d3c2b1a09f8e7d6c5b4a3928170", "sk_live_f1e2d3c4b5a6978869504132a3b4c5d6e7f80911"},
-		Sign:    sign,
-		Body:    `{"event":"charge.success","data":{"id":9007199254740993,"domain":"live","status":"success","reference":"A1001","amount":9900,"currency":"NGN","channel":"card"}}`,
-		Headers: []string{"X-Paystack-Signature"},
-		Forgeries: map[string]func(*webhook.Request){
-			"SHA256": func(r *webhook.Request) {
-				r.Header.Set("X-Paystack-Signature", hex.EncodeToString(webhook.HMAC(sha256.New, []byte(secret), r.Body)))
-			},
-		},
-	})
+	},
 }
 
 const (
@@ -97,12 +87,15 @@ var recorded = map[string]string{
 	"unreadable_no_name": `{"data":{}}`,
 }
 
-func TestRecorded(t *testing.T) {
-	for name, body := range recorded {
-		webhooktest.Record(t, "testdata", name, sign(secret, []byte(body), now))
-	}
-	webhooktest.Golden(t, newProvider(t, paystack.Options{}), "testdata", now)
+var adapter = webhooktest.Adapter{
+	Case:   suite,
+	Bodies: recorded,
+	Statuses: []order.Status{
+		order.Paid, order.PartiallyPaid, order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won, order.Lost,
+	},
 }
+
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
 func TestAPublicKeyIsNoSecret(t *testing.T) {
 	_, err := paystack.New(paystack.Options{Secrets: []string{"pk_live_7c1f0a9d3e5b8246f0a1c2e3d4b5968778695a4b"}})
@@ -131,9 +124,8 @@ func TestRefundsWithoutIDs(t *testing.T) {
 }
 
 func TestSimulate(t *testing.T) {
-	for _, path := range []string{"", "data.reference", "data.metadata.shop.order"} {
-		webhooktest.Simulations(t, newProvider(t, paystack.Options{Order: path}), order.Paid, order.PartiallyPaid,
-			order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won, order.Lost)
+	for _, path := range []string{"data.reference", "data.metadata.shop.order"} {
+		webhooktest.Simulations(t, newProvider(t, paystack.Options{Order: path}), adapter.Statuses...)
 	}
 	p := newProvider(t, paystack.Options{})
 	for _, s := range []webhook.Simulation{{Order: "A1001", Status: order.Paid}, {Order: "A1001", Status: order.Paid, Amount: 1, Currency: "KWD"}} {
@@ -143,20 +135,8 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	var seeds []webhook.Request
-	for _, body := range recorded {
-		seeds = append(seeds, sign(secret, []byte(body), now))
-	}
-	webhooktest.Fuzz(f, newProvider(f, paystack.Options{}), "X-Paystack-Signature", seeds...)
-}
+func FuzzOpen(f *testing.F) { adapter.FuzzOpen(f) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, newProvider(f, paystack.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
-}
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func BenchmarkOpen(b *testing.B) {
-	webhooktest.Bench(b, newProvider(b, paystack.Options{}), recorded["paid"], func(body []byte) webhook.Request {
-		return sign(secret, body, now)
-	})
-}
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

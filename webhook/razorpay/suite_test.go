@@ -23,11 +23,7 @@ func newProvider(t testing.TB, o razorpay.Options) *razorpay.Provider {
 	if o.Secrets == nil {
 		o.Secrets = []string{secret}
 	}
-	p, err := razorpay.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, razorpay.New, o)
 }
 
 // sign makes the request that Razorpay makes.
@@ -46,20 +42,14 @@ func sign(key string, body []byte, at time.Time) webhook.Request {
 	}
 }
 
-func TestSuite(t *testing.T) {
-	webhooktest.Suite(t, webhooktest.Case{
-		New: func(secrets ...string) (webhook.Provider, error) {
-			p, err := razorpay.New(razorpay.Options{Secrets: secrets})
-			if err != nil {
-				return nil, err
-			}
-			return p, nil
-		},
-		Secrets: [3]string{secret, "Yd3Fg5Hj0Ks7Tv2U", "z5Hn8Wq1Lr4Tb7Yc"},
-		Sign:    sign,
-		Body:    `{"entity":"event","event":"payment.captured","payload":{"payment":{"entity":{"id":"pay_1","amount":9900,"currency":"INR","status":"captured"}}},"created_at":1795420790}`,
-		Headers: []string{"X-Razorpay-Signature"},
-	})
+var suite = webhooktest.Case{
+	New: webhooktest.Build(razorpay.New, func(secrets []string) razorpay.Options {
+		return razorpay.Options{Secrets: secrets}
+	}),
+	Secrets: [3]string{secret, "Yd3Fg5Hj0Ks7Tv2U", "z5Hn8Wq1Lr4Tb7Yc"},
+	Sign:    sign,
+	Body:    `{"entity":"event","event":"payment.captured","payload":{"payment":{"entity":{"id":"pay_1","amount":9900,"currency":"INR","status":"captured"}}},"created_at":1795420790}`,
+	Headers: []string{"X-Razorpay-Signature"},
 }
 
 // event is one of Razorpay's around its payload.
@@ -105,12 +95,16 @@ var recorded = map[string]string{
 	"unreadable_amount": event("payment.captured", `"payment"`, `"payment":{"entity":{"id":"pay_1","amount":99.5,"currency":"INR","status":"captured"}}`),
 }
 
-func TestRecorded(t *testing.T) {
-	for name, body := range recorded {
-		webhooktest.Record(t, "testdata", name, sign(secret, []byte(body), now))
-	}
-	webhooktest.Golden(t, newProvider(t, razorpay.Options{}), "testdata", now)
+var adapter = webhooktest.Adapter{
+	Case:   suite,
+	Bodies: recorded,
+	Statuses: []order.Status{
+		order.Pending, order.Authorized, order.Paid, order.PartiallyPaid, order.Failed, order.Canceled, order.Expired,
+		order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won, order.Lost,
+	},
 }
+
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
 // The id in the header is not signed: whoever has a genuine request may write
 // another, and it must not count twice.
@@ -144,29 +138,16 @@ func TestWhereTheOrderIsNamed(t *testing.T) {
 }
 
 func TestSimulate(t *testing.T) {
-	for _, path := range []string{"", "payload.order.entity.receipt"} {
-		webhooktest.Simulations(t, newProvider(t, razorpay.Options{Order: path}), order.Pending, order.Authorized, order.Paid, order.PartiallyPaid,
-			order.Failed, order.Canceled, order.Expired, order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won, order.Lost)
+	for _, path := range []string{"payload.order.entity.receipt"} {
+		webhooktest.Simulations(t, newProvider(t, razorpay.Options{Order: path}), adapter.Statuses...)
 	}
 	if _, err := newProvider(t, razorpay.Options{}).Simulate(webhook.Simulation{Order: "A1001", Status: order.Paid}); err == nil {
 		t.Error("no amount")
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	var seeds []webhook.Request
-	for _, body := range recorded {
-		seeds = append(seeds, sign(secret, []byte(body), now))
-	}
-	webhooktest.Fuzz(f, newProvider(f, razorpay.Options{}), "X-Razorpay-Signature", seeds...)
-}
+func FuzzOpen(f *testing.F) { adapter.FuzzOpen(f) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, newProvider(f, razorpay.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
-}
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func BenchmarkOpen(b *testing.B) {
-	webhooktest.Bench(b, newProvider(b, razorpay.Options{}), recorded["paid"], func(body []byte) webhook.Request {
-		return sign(secret, body, now)
-	})
-}
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

@@ -23,11 +23,7 @@ func newProvider(t testing.TB, o shopify.Options) *shopify.Provider {
 	if o.Secrets == nil {
 		o.Secrets = []string{secret}
 	}
-	p, err := shopify.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, shopify.New, o)
 }
 
 // sign makes the request that Shopify makes, with the older or the newer names
@@ -52,36 +48,31 @@ func sign(prefix, secret string, body []byte, at time.Time) webhook.Request {
 	}
 }
 
-func TestSuite(t *testing.T) {
-	for prefix, name := range map[string]string{"X-": "older", "": "newer"} {
-		t.Run(name, func(t *testing.T) {
-			webhooktest.Suite(t, webhooktest.Case{
-				New: func(secrets ...string) (webhook.Provider, error) {
-					p, err := shopify.New(shopify.Options{Secrets: secrets})
-					if err != nil {
-						return nil, err
-					}
-					return p, nil
-				},
-				Secrets: [3]string{secret, "8f14e45fceea167a5a36dedd4bea2543f1c3d2a4", "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"},
-				Sign: func(secret string, body []byte, at time.Time) webhook.Request {
-					return sign(prefix, secret, body, at)
-				},
-				Body:    `{"id":820982911946154508,"financial_status":"paid","total_price":"99.00","currency":"EUR","test":false,"updated_at":"2026-11-23T08:00:00+08:00"}`,
-				Headers: []string{prefix + "Shopify-Hmac-Sha256"},
-				Forgeries: map[string]func(*webhook.Request){
-					"BothNames": func(r *webhook.Request) {
-						r.Header.Set("X-Shopify-Hmac-Sha256", "x")
-						r.Header.Set("Shopify-Hmac-Sha256", "x")
-					},
-					"Hex": func(r *webhook.Request) {
-						r.Header.Set(prefix+"Shopify-Hmac-Sha256", webhook.Scheme{Hash: sha256.New}.Sign([]byte(secret), r.Body))
-					},
-				},
-			})
-		})
+// suite is for the older or the newer names of headers.
+func suite(prefix string) webhooktest.Case {
+	return webhooktest.Case{
+		New: webhooktest.Build(shopify.New, func(secrets []string) shopify.Options {
+			return shopify.Options{Secrets: secrets}
+		}),
+		Secrets: [3]string{secret, "8f14e45fceea167a5a36dedd4bea2543f1c3d2a4", "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"},
+		Sign: func(secret string, body []byte, at time.Time) webhook.Request {
+			return sign(prefix, secret, body, at)
+		},
+		Body:    `{"id":820982911946154508,"financial_status":"paid","total_price":"99.00","currency":"EUR","test":false,"updated_at":"2026-11-23T08:00:00+08:00"}`,
+		Headers: []string{prefix + "Shopify-Hmac-Sha256"},
+		Forgeries: map[string]func(*webhook.Request){
+			"BothNames": func(r *webhook.Request) {
+				r.Header.Set("X-Shopify-Hmac-Sha256", "x")
+				r.Header.Set("Shopify-Hmac-Sha256", "x")
+			},
+			"Hex": func(r *webhook.Request) {
+				r.Header.Set(prefix+"Shopify-Hmac-Sha256", webhook.Scheme{Hash: sha256.New}.Sign([]byte(secret), r.Body))
+			},
+		},
 	}
 }
+
+func TestTheNewerNamesOfHeaders(t *testing.T) { webhooktest.Suite(t, suite("")) }
 
 // An order as the API of 2026-07 has it, up to what is told of its payment.
 const (
@@ -125,12 +116,16 @@ var recorded = map[string]string{
 	"unreadable_without_amount": `{"id":5324830114101,"financial_status":"paid","currency":"EUR"}`,
 }
 
-func TestRecorded(t *testing.T) {
-	for name, body := range recorded {
-		webhooktest.Record(t, "testdata", name, sign("X-", secret, []byte(body), now))
-	}
-	webhooktest.Golden(t, newProvider(t, shopify.Options{}), "testdata", now)
+var adapter = webhooktest.Adapter{
+	Case:   suite("X-"),
+	Bodies: recorded,
+	Statuses: []order.Status{
+		order.Pending, order.Authorized, order.Paid, order.Failed, order.Canceled, order.Expired, order.PartiallyRefunded,
+		order.Refunded, order.Disputed, order.Won, order.Lost,
+	},
 }
+
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
 func TestWhereTheOrderIsNamed(t *testing.T) {
 	for path, want := range map[string]string{
@@ -195,8 +190,7 @@ func TestARefundCountsOnce(t *testing.T) {
 
 func TestSimulate(t *testing.T) {
 	for _, o := range []shopify.Options{{}, {Order: "note_attributes.paybell_order"}, {Order: "name"}, {Presentment: true}} {
-		webhooktest.Simulations(t, newProvider(t, o), order.Pending, order.Authorized, order.Paid, order.Failed, order.Canceled, order.Expired,
-			order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won, order.Lost)
+		webhooktest.Simulations(t, newProvider(t, o), adapter.Statuses...)
 	}
 }
 
@@ -219,20 +213,8 @@ func TestSimulateNeedsAnAmount(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	var seeds []webhook.Request
-	for _, body := range recorded {
-		seeds = append(seeds, sign("X-", secret, []byte(body), now))
-	}
-	webhooktest.Fuzz(f, newProvider(f, shopify.Options{}), "X-Shopify-Hmac-Sha256", seeds...)
-}
+func FuzzOpen(f *testing.F) { adapter.FuzzOpen(f) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, newProvider(f, shopify.Options{}), recorded, func(body []byte) webhook.Request { return sign("X-", secret, body, now) })
-}
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func BenchmarkOpen(b *testing.B) {
-	webhooktest.Bench(b, newProvider(b, shopify.Options{}), recorded["paid"], func(body []byte) webhook.Request {
-		return sign("X-", secret, body, now)
-	})
-}
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

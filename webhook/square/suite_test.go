@@ -26,11 +26,7 @@ func newProvider(t testing.TB, o square.Options) *square.Provider {
 	if o.Secrets == nil {
 		o.Secrets = []string{secret}
 	}
-	p, err := square.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, square.New, o)
 }
 
 // sign makes the request that Square makes.
@@ -51,33 +47,27 @@ func sign(key string, body []byte, at time.Time) webhook.Request {
 	}
 }
 
-func TestSuite(t *testing.T) {
-	webhooktest.Suite(t, webhooktest.Case{
-		New: func(secrets ...string) (webhook.Provider, error) {
-			p, err := square.New(square.Options{Secrets: secrets})
-			if err != nil {
-				return nil, err
-			}
-			return p, nil
+var suite = webhooktest.Case{
+	New: webhooktest.Build(square.New, func(secrets []string) square.Options {
+		return square.Options{Secrets: secrets}
+	}),
+	Secrets: [3]string{secret, "Qm7Zt2Vc9Xw4Lk1Jh6Np8B", "Yb5Rd0Fs3Gu7Ei2Oa9Tk4M"},
+	Sign:    sign,
+	Body:    `{"merchant_id":"M1","type":"payment.updated","event_id":"6a8f5f28","created_at":"2026-11-23T08:00:00Z","data":{"type":"payment","object":{"payment":{"id":"p1","status":"COMPLETED","amount_money":{"amount":9900,"currency":"EUR"}}}}}`,
+	Headers: []string{"X-Square-Hmacsha256-Signature"},
+	Forgeries: map[string]func(*webhook.Request){
+		"AnotherURL":   func(r *webhook.Request) { r.URL = "https://pay.example.com/webhooks/square" },
+		"AnotherQuery": func(r *webhook.Request) { r.URL += "2" },
+		"AnotherHost":  func(r *webhook.Request) { r.URL = strings.Replace(r.URL, "example", "evil", 1) },
+		"BodyAlone": func(r *webhook.Request) {
+			sum := webhook.HMAC(sha256.New, []byte(secret), r.Body)
+			r.Header.Set("X-Square-Hmacsha256-Signature", base64.StdEncoding.EncodeToString(sum))
 		},
-		Secrets: [3]string{secret, "Qm7Zt2Vc9Xw4Lk1Jh6Np8B", "Yb5Rd0Fs3Gu7Ei2Oa9Tk4M"},
-		Sign:    sign,
-		Body:    `{"merchant_id":"M1","type":"payment.updated","event_id":"6a8f5f28","created_at":"2026-11-23T08:00:00Z","data":{"type":"payment","object":{"payment":{"id":"p1","status":"COMPLETED","amount_money":{"amount":9900,"currency":"EUR"}}}}}`,
-		Headers: []string{"X-Square-Hmacsha256-Signature"},
-		Forgeries: map[string]func(*webhook.Request){
-			"AnotherURL":   func(r *webhook.Request) { r.URL = "https://pay.example.com/webhooks/square" },
-			"AnotherQuery": func(r *webhook.Request) { r.URL += "2" },
-			"AnotherHost":  func(r *webhook.Request) { r.URL = strings.Replace(r.URL, "example", "evil", 1) },
-			"BodyAlone": func(r *webhook.Request) {
-				sum := webhook.HMAC(sha256.New, []byte(secret), r.Body)
-				r.Header.Set("X-Square-Hmacsha256-Signature", base64.StdEncoding.EncodeToString(sum))
-			},
-			"OlderHeaderAlone": func(r *webhook.Request) {
-				r.Header.Set("X-Square-Signature", r.Header.Get("X-Square-Hmacsha256-Signature"))
-				r.Header.Del("X-Square-Hmacsha256-Signature")
-			},
+		"OlderHeaderAlone": func(r *webhook.Request) {
+			r.Header.Set("X-Square-Signature", r.Header.Get("X-Square-Hmacsha256-Signature"))
+			r.Header.Del("X-Square-Hmacsha256-Signature")
 		},
-	})
+	},
 }
 
 // event is one of Square's around an object.
@@ -117,12 +107,16 @@ var recorded = map[string]string{
 	"unreadable_amount":  event("payment.updated", `{"id":"p1","status":"COMPLETED","amount_money":{"amount":"99.00","currency":"USD"}}`),
 }
 
-func TestRecorded(t *testing.T) {
-	for name, body := range recorded {
-		webhooktest.Record(t, "testdata", name, sign(secret, []byte(body), now))
-	}
-	webhooktest.Golden(t, newProvider(t, square.Options{URL: address}), "testdata", now)
+var adapter = webhooktest.Adapter{
+	Case:   suite,
+	Bodies: recorded,
+	Statuses: []order.Status{
+		order.Pending, order.Authorized, order.Paid, order.PartiallyPaid, order.Failed, order.Canceled, order.PartiallyRefunded,
+		order.Refunded, order.Disputed, order.Won, order.Lost,
+	},
 }
+
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
 func TestTheRegisteredURLIsWhatCounts(t *testing.T) {
 	r := sign(secret, []byte(recorded["paid"]), now)
@@ -167,8 +161,7 @@ func TestARefundCountsOnce(t *testing.T) {
 
 func TestSimulate(t *testing.T) {
 	for _, o := range []square.Options{{URL: address}, {URL: address, Order: "data.object.payment.note"}} {
-		webhooktest.Simulations(t, newProvider(t, o), order.Pending, order.Authorized, order.Paid, order.PartiallyPaid, order.Failed,
-			order.Canceled, order.PartiallyRefunded, order.Refunded, order.Disputed, order.Won, order.Lost)
+		webhooktest.Simulations(t, newProvider(t, o), adapter.Statuses...)
 	}
 	p := newProvider(t, square.Options{Order: "data.object.payment.id.order"})
 	for want, s := range map[string]webhook.Simulation{
@@ -181,20 +174,8 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	var seeds []webhook.Request
-	for _, body := range recorded {
-		seeds = append(seeds, sign(secret, []byte(body), now))
-	}
-	webhooktest.Fuzz(f, newProvider(f, square.Options{}), "X-Square-Hmacsha256-Signature", seeds...)
-}
+func FuzzOpen(f *testing.F) { adapter.FuzzOpen(f) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, newProvider(f, square.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
-}
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func BenchmarkOpen(b *testing.B) {
-	webhooktest.Bench(b, newProvider(b, square.Options{}), recorded["paid"], func(body []byte) webhook.Request {
-		return sign(secret, body, now)
-	})
-}
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

@@ -14,7 +14,9 @@ import (
 func (c Case) Recorded(t *testing.T, dir string, bodies map[string]string) {
 	for name, body := range bodies {
 		r := c.Sign(c.Secrets[0], []byte(body), at)
-		r.URL = "/webhooks/shop"
+		if r.URL == "" {
+			r.URL = "/webhooks/shop"
+		}
 		Record(t, dir, name, r)
 	}
 	Golden(t, c.provider(t, c.Secrets[0]), dir, at)

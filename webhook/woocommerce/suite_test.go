@@ -22,11 +22,7 @@ func newProvider(t testing.TB, o woocommerce.Options) *woocommerce.Provider {
 	if o.Secrets == nil {
 		o.Secrets = []string{secret}
 	}
-	p, err := woocommerce.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, woocommerce.New, o)
 }
 
 // sign makes the request that a shop makes.
@@ -51,23 +47,17 @@ func sign(key string, body []byte, at time.Time) webhook.Request {
 	}
 }
 
-func TestSuite(t *testing.T) {
-	webhooktest.Suite(t, webhooktest.Case{
-		New: func(secrets ...string) (webhook.Provider, error) {
-			p, err := woocommerce.New(woocommerce.Options{Secrets: secrets})
-			if err != nil {
-				return nil, err
-			}
-			return p, nil
-		},
-		Secrets: [3]string{secret, "ck_9d2f0a7c5b3e4816b0c7", "z5Hn8Wq1Lr4Tb7Yc"},
-		Sign:    sign,
-		Body:    `{"id":9007199254740993,"status":"processing","currency":"EUR","total":"99.00","date_paid":"2026-11-23T09:00:00","date_modified_gmt":"2026-11-23T08:00:00"}`,
-		Headers: []string{"X-Wc-Webhook-Signature"},
-		Forgeries: map[string]func(*webhook.Request){
-			"AGreeting": func(r *webhook.Request) { r.Body, r.Header = []byte("webhook_id=12"), http.Header{} },
-		},
-	})
+var suite = webhooktest.Case{
+	New: webhooktest.Build(woocommerce.New, func(secrets []string) woocommerce.Options {
+		return woocommerce.Options{Secrets: secrets}
+	}),
+	Secrets: [3]string{secret, "ck_9d2f0a7c5b3e4816b0c7", "z5Hn8Wq1Lr4Tb7Yc"},
+	Sign:    sign,
+	Body:    `{"id":9007199254740993,"status":"processing","currency":"EUR","total":"99.00","date_paid":"2026-11-23T09:00:00","date_modified_gmt":"2026-11-23T08:00:00"}`,
+	Headers: []string{"X-Wc-Webhook-Signature"},
+	Forgeries: map[string]func(*webhook.Request){
+		"AGreeting": func(r *webhook.Request) { r.Body, r.Header = []byte("webhook_id=12"), http.Header{} },
+	},
 }
 
 // An order as the REST API of version 3 has it.
@@ -102,12 +92,15 @@ var recorded = map[string]string{
 	"unreadable_amount":  `{"id":728,"status":"processing","currency":"JPY","total":"5400.5","date_paid":"2026-11-23T16:59:58"}`,
 }
 
-func TestRecorded(t *testing.T) {
-	for name, body := range recorded {
-		webhooktest.Record(t, "testdata", name, sign(secret, []byte(body), now))
-	}
-	webhooktest.Golden(t, newProvider(t, woocommerce.Options{}), "testdata", now)
+var adapter = webhooktest.Adapter{
+	Case:   suite,
+	Bodies: recorded,
+	Statuses: []order.Status{
+		order.Created, order.Pending, order.Paid, order.Failed, order.Canceled, order.PartiallyRefunded, order.Refunded,
+	},
 }
+
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
 func TestWhereTheOrderIsNamed(t *testing.T) {
 	for path, want := range map[string]string{
@@ -150,29 +143,16 @@ func TestGreeting(t *testing.T) {
 }
 
 func TestSimulate(t *testing.T) {
-	for _, path := range []string{"", "meta_data.order_id", "number"} {
-		webhooktest.Simulations(t, newProvider(t, woocommerce.Options{Order: path}),
-			order.Created, order.Pending, order.Paid, order.Failed, order.Canceled, order.PartiallyRefunded, order.Refunded)
+	for _, path := range []string{"meta_data.order_id", "number"} {
+		webhooktest.Simulations(t, newProvider(t, woocommerce.Options{Order: path}), adapter.Statuses...)
 	}
 	if _, err := newProvider(t, woocommerce.Options{}).Simulate(webhook.Simulation{Order: "727", Status: order.Paid}); err == nil {
 		t.Error("no amount")
 	}
 }
 
-func FuzzOpen(f *testing.F) {
-	var seeds []webhook.Request
-	for _, body := range recorded {
-		seeds = append(seeds, sign(secret, []byte(body), now))
-	}
-	webhooktest.Fuzz(f, newProvider(f, woocommerce.Options{}), "X-Wc-Webhook-Signature", seeds...)
-}
+func FuzzOpen(f *testing.F) { adapter.FuzzOpen(f) }
 
-func FuzzRead(f *testing.F) {
-	webhooktest.FuzzRead(f, newProvider(f, woocommerce.Options{}), recorded, func(body []byte) webhook.Request { return sign(secret, body, now) })
-}
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func BenchmarkOpen(b *testing.B) {
-	webhooktest.Bench(b, newProvider(b, woocommerce.Options{}), recorded["paid"], func(body []byte) webhook.Request {
-		return sign(secret, body, now)
-	})
-}
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

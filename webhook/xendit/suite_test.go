@@ -16,10 +16,7 @@ var (
 )
 
 var suite = webhooktest.Case{
-	New: func(secrets ...string) (webhook.Provider, error) {
-		p, err := New(Options{Secrets: secrets})
-		return p, err
-	},
+	New:     webhooktest.Build(New, func(secrets []string) Options { return Options{Secrets: secrets} }),
 	Sign:    sign,
 	Secrets: [3]string{"q1Zt7yWmB4nVc8Lx2RkPd6HsJf3Kp9Tg", "Xw5MzQ7bYv1NcRd8Us6Hn2EaDq4Lw8By", "Tk0GxCm5Zb9Er3Vf7Ug1Ih5Oj8Pk2Al6"},
 	Body:    `{"event":"payment.capture","data":{"payment_id":"py-1","reference_id":"A1001","status":"SUCCEEDED","request_amount":10000,"currency":"IDR"}}`,
@@ -79,23 +76,14 @@ var recorded = map[string]string{
 func newProvider(t testing.TB, o Options) *Provider {
 	t.Helper()
 	o.Secrets = suite.Secrets[:1]
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
-func TestSuite(t *testing.T) { webhooktest.Suite(t, suite) }
+var adapter = webhooktest.Adapter{Case: suite, Bodies: recorded, Statuses: []order.Status{
+	order.Pending, order.Authorized, order.Paid, order.PartiallyPaid, order.Failed, order.Canceled, order.Expired, order.PartiallyRefunded, order.Refunded,
+}}
 
-func TestGolden(t *testing.T) { suite.Recorded(t, "testdata", recorded) }
-
-func TestSimulations(t *testing.T) {
-	webhooktest.Simulations(t, newProvider(t, Options{}),
-		order.Pending, order.Authorized, order.Paid, order.PartiallyPaid, order.Failed, order.Canceled, order.Expired,
-		order.PartiallyRefunded, order.Refunded)
-	suite.SignsWithTheFirst(t, webhook.Simulation{Order: "A1001", Status: order.Paid, Amount: 9900, Currency: "IDR"})
-}
+func TestAdapter(t *testing.T) { adapter.Test(t) }
 
 // A payment that is captured in two parts is told of twice, with the same id and
 // status, and is two events.
@@ -113,6 +101,6 @@ func TestCapturesAreEventsOfTheirOwn(t *testing.T) {
 	}
 }
 
-func FuzzRead(f *testing.F) { suite.FuzzRead(f, recorded) }
+func FuzzRead(f *testing.F) { adapter.FuzzRead(f) }
 
-func BenchmarkOpen(b *testing.B) { suite.Benchmark(b) }
+func BenchmarkOpen(b *testing.B) { adapter.Benchmark(b) }

@@ -24,11 +24,7 @@ func newProvider(t testing.TB, o adyen.Options) *adyen.Provider {
 	if o.Secrets == nil {
 		o.Secrets = []string{secret}
 	}
-	p, err := adyen.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, adyen.New, o)
 }
 
 func hmac(key, text string) string {
@@ -61,13 +57,9 @@ func signPlatform(key string, body []byte, at time.Time) webhook.Request {
 
 func TestSuiteOfPlatforms(t *testing.T) {
 	webhooktest.Suite(t, webhooktest.Case{
-		New: func(secrets ...string) (webhook.Provider, error) {
-			p, err := adyen.New(adyen.Options{Secrets: secrets})
-			if err != nil {
-				return nil, err
-			}
-			return p, nil
-		},
+		New: webhooktest.Build(adyen.New, func(secrets []string) adyen.Options {
+			return adyen.Options{Secrets: secrets}
+		}),
 		Secrets: [3]string{secret, strings.ToLower(secret[32:] + secret[:32]), secret[1:] + "7"},
 		Sign:    signPlatform,
 		Body:    `{"data":{"balancePlatform":"YOUR_BALANCE_PLATFORM","id":"AH00000000000000000000001","amount":1},"environment":"live","type":"balancePlatform.accountHolder.updated"}`,

@@ -29,11 +29,7 @@ var (
 func newProvider(t testing.TB, o Options) *Provider {
 	t.Helper()
 	o.PublicKeys = []string{webhooktest.RSAPublic(t, webhooktest.RSAKeys[0])}
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
 func notified(t testing.TB, private, client, body string, at time.Time) webhook.Request {

@@ -47,7 +47,11 @@ func newProvider(t testing.TB, private string) *Provider {
 const sale = `<transaction><id>8kf2m3qp</id><type>sale</type><status>settled</status><order-id>A1001</order-id><amount>99.00</amount>` +
 	`<currency-iso-code>EUR</currency-iso-code><payment-instrument-type>credit_card</payment-instrument-type></transaction>`
 
-// The suite of signed JSON does not fit a form: what it refuses is refused here.
+func TestForms(t *testing.T) {
+	p := newProvider(t, private)
+	webhooktest.Forms(t, p, p.request("transaction_settled", sale, now), "bt_signature", "bt_payload")
+}
+
 func TestForgeriesAreRefused(t *testing.T) {
 	p := newProvider(t, private)
 	genuine := p.request("transaction_settled", sale, now)
@@ -256,33 +260,11 @@ func BenchmarkOpen(b *testing.B) {
 	genuine := p.request("transaction_settled", strings.Replace(sale, "<type>", "<note>"+strings.Repeat("A bell rings. ", 180)+"</note><type>", 1), now)
 	forged := genuine
 	forged.Body = []byte(strings.Replace(string(genuine.Body), "bt_payload=P", "bt_payload=Q", 1))
-	for name, r := range map[string]webhook.Request{"open": genuine, "refuse": forged} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(r.Body)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := p.Open(r); (err == nil) != (name == "open") {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
+	webhooktest.BenchRequests(b, p, genuine, forged)
 }
 
 func FuzzOpen(f *testing.F) {
 	p := newProvider(f, private)
 	genuine := p.request("transaction_settled", sale, now)
-	want, err := p.Open(genuine)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(genuine.Body)
-	f.Add(newProvider(f, other).request("transaction_settled", sale, now).Body)
-	f.Fuzz(func(t *testing.T, body []byte) {
-		r := genuine
-		r.Body = body
-		if events, err := p.Open(r); err == nil && events[0] != want[0] {
-			t.Errorf("believed: %+v", events)
-		}
-	})
+	webhooktest.FuzzSame(f, p, genuine, newProvider(f, other).request("transaction_settled", sale, now))
 }

@@ -20,10 +20,7 @@ var (
 
 var secrets = [3]string{"q1Zt7yWmB4nVc8Lx2RkP", "Jf3Kp9TgXw5MzQ7bYv1N", "Us6Hn2EaDq4Lw8ByTk0G"}
 
-func build(secrets ...string) (webhook.Provider, error) {
-	p, err := New(Options{Secrets: secrets})
-	return p, err
-}
+var build = webhooktest.Build(New, func(secrets []string) Options { return Options{Secrets: secrets} })
 
 var signed = webhooktest.Case{
 	New: build,
@@ -109,11 +106,7 @@ var recordedV4 = map[string]string{
 func newProvider(t testing.TB, o Options) *Provider {
 	t.Helper()
 	o.Secrets = secrets[:1]
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
 func TestSuite(t *testing.T) {

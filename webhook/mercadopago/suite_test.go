@@ -35,11 +35,7 @@ var (
 func newProvider(t testing.TB, o Options) *Provider {
 	t.Helper()
 	o.Secrets, o.AccessToken = []string{secondSecret, firstSecret}, testToken
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
 func genuine() webhook.Request { return sign([]byte(firstSecret), payment, "req-1", []byte(news), now) }
@@ -216,10 +212,6 @@ func FuzzNormalize(f *testing.F) {
 	f.Add([]byte(`{"id":1,"status":"charged_back","live_mode":false,"currency_id":"ARS","transaction_amount":1e2,"external_reference":1}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events, err := p.normalize(body)
-		for _, e := range events {
-			if e.Source = "mercadopago"; err != nil || e.Check() != nil {
-				t.Errorf("%v, %v", e.Check(), err)
-			}
-		}
+		webhooktest.Checked(t, events, err)
 	})
 }

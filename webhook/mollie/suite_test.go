@@ -43,23 +43,15 @@ func newProvider(t testing.TB, o Options) *Provider {
 		o.Secrets = []string{secondSecret, firstSecret}
 	}
 	o.SigningSecrets, o.APIKey = []string{thirdSecret}, testKey
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
 // Signed events are refused as all signed bodies are.
 func TestSuite(t *testing.T) {
 	webhooktest.Suite(t, webhooktest.Case{
-		New: func(secrets ...string) (webhook.Provider, error) {
-			p, err := New(Options{SigningSecrets: secrets, APIKey: testKey})
-			if err != nil {
-				return nil, err
-			}
-			return p, nil
-		},
+		New: webhooktest.Build(New, func(secrets []string) Options {
+			return Options{SigningSecrets: secrets, APIKey: testKey}
+		}),
 		Secrets: [3]string{firstSecret, secondSecret, thirdSecret},
 		Sign:    func(secret string, body []byte, at time.Time) webhook.Request { return sign([]byte(secret), body, at) },
 		Body:    refundEvent,
@@ -231,10 +223,6 @@ func FuzzNormalize(f *testing.F) {
 	f.Add([]byte(`{"id":"tr_1","status":"paid","amount":{"value":"1.00","currency":"EUR"},"metadata":{"order_id":1}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events, err := p.normalize(body)
-		for _, e := range events {
-			if e.Source = "mollie"; err != nil || e.Check() != nil {
-				t.Errorf("%v, %v", e.Check(), err)
-			}
-		}
+		webhooktest.Checked(t, events, err)
 	})
 }

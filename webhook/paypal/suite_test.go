@@ -85,11 +85,7 @@ func newProvider(t testing.TB, o Options) *Provider {
 		leaf, _ := certificate(t, nil, liveName)
 		o.Certificates = []string{leaf}
 	}
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
 func signedBy(t testing.TB, id string, body []byte, at time.Time) webhook.Request {
@@ -109,13 +105,9 @@ const paid = `{"id":"WH-58D329510W468432D-8HN650336L201105X","create_time":"2026
 func TestSuite(t *testing.T) {
 	leaf, _ := certificate(t, nil, liveName)
 	webhooktest.Suite(t, webhooktest.Case{
-		New: func(ids ...string) (webhook.Provider, error) {
-			p, err := New(Options{WebhookIDs: ids, Certificates: []string{leaf}})
-			if err != nil {
-				return nil, err
-			}
-			return p, nil
-		},
+		New: webhooktest.Build(New, func(ids []string) Options {
+			return Options{WebhookIDs: ids, Certificates: []string{leaf}}
+		}),
 		Secrets: [3]string{firstID, secondID, thirdID},
 		Sign:    func(id string, body []byte, at time.Time) webhook.Request { return signedBy(t, id, body, at) },
 		Body:    paid,
@@ -332,10 +324,6 @@ func FuzzNormalize(f *testing.F) {
 	f.Add([]byte(event("CHECKOUT.ORDER.COMPLETED", "2.0", `{"purchase_units":[{"payments":{"captures":[1,{"status":"COMPLETED"}]}}]}`)))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events, err := p.normalize(body, true)
-		for _, e := range events {
-			if e.Source = "paypal"; err != nil || e.Check() != nil {
-				t.Errorf("%v, %v", e.Check(), err)
-			}
-		}
+		webhooktest.Checked(t, events, err)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/paybell/paybell/webhook"
 	"github.com/paybell/paybell/webhook/standard"
+	"github.com/paybell/paybell/webhook/webhooktest"
 )
 
 // The secret, id, time, body and signatures of the tests of the specification's
@@ -52,11 +53,7 @@ func specRequest(signatures string) webhook.Request {
 
 func newProvider(t testing.TB, o standard.Options) *standard.Provider {
 	t.Helper()
-	p, err := standard.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, standard.New, o)
 }
 
 func TestOpensTheSpecificationsVectors(t *testing.T) {

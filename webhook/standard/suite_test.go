@@ -40,13 +40,9 @@ func TestSuite(t *testing.T) {
 	for _, family := range []string{"Webhook", "Svix"} {
 		t.Run(family, func(t *testing.T) {
 			webhooktest.Suite(t, webhooktest.Case{
-				New: func(secrets ...string) (webhook.Provider, error) {
-					p, err := standard.New(standard.Options{Secrets: secrets})
-					if err != nil {
-						return nil, err
-					}
-					return p, nil
-				},
+				New: webhooktest.Build(standard.New, func(secrets []string) standard.Options {
+					return standard.Options{Secrets: secrets}
+				}),
 				Secrets: [3]string{specSecret, otherSecret, "whsec_plJ3nmyCDGBKInavdOK15jsl9b6bZlYQ"},
 				Sign: func(secret string, body []byte, at time.Time) webhook.Request {
 					return sign(family, "msg_1", secret, body, at)

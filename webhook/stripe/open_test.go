@@ -27,11 +27,7 @@ func newProvider(t testing.TB, o Options) *Provider {
 	if o.Secrets == nil {
 		o.Secrets = []string{testSecret}
 	}
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
 const paidBody = `{"id":"evt_1","object":"event","created":1795420790,"livemode":true,"type":"payment_intent.succeeded",` +

@@ -39,11 +39,7 @@ func newProvider(t testing.TB, o Options) *Provider {
 	if o.PublicKeys == nil && o.Certificates == nil {
 		o.PublicKeys = []string{serial + " = " + webhooktest.RSAPublic(t, webhooktest.RSAKeys[0])}
 	}
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return webhooktest.Must(t, New, o)
 }
 
 // notified is a notification of a resource, signed by one of the test keys.
@@ -274,10 +270,6 @@ func FuzzResource(f *testing.F) {
 	f.Add("REFUND.SUCCESS", []byte(refundOf+`"refund_status":"SUCCESS","amount":{"refund":1}}`))
 	f.Fuzz(func(t *testing.T, typ string, resource []byte) {
 		events, err := p.read(p.seal("EV-1", typ, resource, now))
-		for _, e := range events {
-			if e.Source = "wechatpay"; err != nil || e.Check() != nil {
-				t.Errorf("%v, %v", e.Check(), err)
-			}
-		}
+		webhooktest.Checked(t, events, err)
 	})
 }

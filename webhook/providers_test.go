@@ -91,6 +91,45 @@ func TestProvidersPage(t *testing.T) {
 	webhooktest.Compare(t, "../docs/providers.md", slices.Concat(head.Bytes(), body.Bytes()))
 }
 
+// TestEveryProviderIsHeldToTheSuite: a folder's tests run what all providers must
+// refuse, and each of its golden requests is one that `paybell verify` is asked
+// about as well.
+func TestEveryProviderIsHeldToTheSuite(t *testing.T) {
+	guides, err := filepath.Glob("*/guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, guide := range guides {
+		folder := filepath.Dir(guide)
+		tests, err := filepath.Glob(folder + "/*_test.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		suite := false
+		for _, file := range tests {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			suite = suite || held.Match(text)
+		}
+		if !suite {
+			t.Errorf("the tests of webhook/%s run none of webhooktest.Suite, Adapter.Test and Forms", folder)
+		}
+		err = filepath.WalkDir(folder+"/testdata", func(path string, _ os.DirEntry, err error) error {
+			if _, missing := os.Stat(filepath.Dir(path) + "/source.yaml"); err == nil && filepath.Ext(path) == ".http" && missing != nil {
+				t.Errorf("webhook/%s: no source.yaml beside it", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+var held = regexp.MustCompile(`(webhooktest\.(Suite|Forms)|adapter\.Test)\(t`)
+
 const pageHead = `<!-- Made of webhook/*/guide.md and the golden cases beside them by: go test ./webhook -run TestProvidersPage -update -->
 
 # Providers

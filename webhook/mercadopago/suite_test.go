@@ -40,7 +40,19 @@ func newProvider(t testing.TB, o Options) *Provider {
 
 func genuine() webhook.Request { return sign([]byte(firstSecret), payment, "req-1", []byte(news), now) }
 
-// The suite of signed bodies does not fit: Mercado Pago's are not signed.
+func TestSuite(t *testing.T) {
+	webhooktest.Suite(t, webhooktest.Case{
+		New: webhooktest.Build(New, func(secrets []string) Options { return Options{Secrets: secrets, AccessToken: testToken} }),
+		Sign: func(secret string, body []byte, at time.Time) webhook.Request {
+			return sign([]byte(secret), payment, "req-1", body, at)
+		},
+		Secrets: [3]string{firstSecret, secondSecret, firstSecret[32:] + secondSecret[32:]},
+		Body:    news,
+		Headers: []string{signatureHeader, requestHeader},
+		Static:  true, // what is signed is in the address
+	})
+}
+
 func TestWhatIsSignedIsTheIDAndTheRequest(t *testing.T) {
 	p := newProvider(t, Options{})
 	events, err := p.Open(genuine())

@@ -35,8 +35,8 @@ type Case struct {
 	// Timed says that the provider signs a time, which must be within
 	// [webhook.DefaultTolerance].
 	Timed bool
-	// Static says that a token alone proves the sender, and the body is not
-	// signed: whoever has the token can say anything.
+	// Static says that the body is not signed: a token alone proves the sender, or
+	// what is signed is in the address.
 	Static bool
 	// Forgeries are what this scheme alone must refuse, by name: each changes a
 	// genuine request, signed with the first secret, into one that no longer is.

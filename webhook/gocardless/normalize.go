@@ -2,6 +2,7 @@ package gocardless
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/paybell/paybell/internal/strictjson"
 	"github.com/paybell/paybell/order"
@@ -26,7 +27,8 @@ func (rd *Reader) Read(body []byte) ([]order.Event, error) {
 // endpoints of their own.
 func (rd *Reader) Modeless() bool { return true }
 
-// normalize reads a delivery, which has up to 250 events.
+// normalize reads a delivery, which has up to 250 events. One that makes no
+// sense becomes a note, so that it does not cost the others.
 func (rd *Reader) normalize(body []byte) ([]order.Event, error) {
 	b, err := strictjson.ParseObject(body)
 	if err != nil {
@@ -37,13 +39,21 @@ func (rd *Reader) normalize(body []byte) ([]order.Event, error) {
 		return nil, errors.New("events is not a list")
 	}
 	events := make([]order.Event, 0, len(list))
-	for _, v := range list {
+	unread := 0
+	for i, v := range list {
 		o, _ := v.(strictjson.Object)
-		e, err := rd.event(o)
-		if err != nil {
-			return nil, err
+		e, failure := rd.event(o)
+		if failure == nil {
+			e, failure = webhook.Tidy(e)
+		}
+		if failure != nil {
+			e = order.Event{ID: fmt.Sprintf("%s#%d", webhook.BodyID("made_", body), i+1), Kind: order.KindNote, Livemode: true, Type: "unreadable"}
+			unread, err = unread+1, failure
 		}
 		events = append(events, e)
+	}
+	if unread > 0 && unread == len(list) {
+		return nil, err
 	}
 	return events, nil
 }

@@ -131,9 +131,11 @@ func refund(e order.Event, o strictjson.Object) (order.Event, error) {
 	return e, err
 }
 
-// dispute reads a Dispute. An inquiry that was closed took no money.
+// dispute reads a Dispute, which names its payment in a list in older versions of
+// the API. An inquiry that was closed took no money.
 func dispute(e order.Event, o strictjson.Object) (order.Event, error) {
-	e.Payment, e.Ref = o.String("disputed_payment.payment_id"), cmp.Or(o.String("id"), o.String("dispute_id"))
+	e.Payment = cmp.Or(o.String("disputed_payment.payment_id"), o.String("disputed_payments.0.payment_id"))
+	e.Ref = cmp.Or(o.String("id"), o.String("dispute_id"))
 	state := o.String("state")
 	if e.Payment == "" || e.Ref == "" || state == "" {
 		return e, nil

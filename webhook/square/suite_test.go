@@ -100,6 +100,7 @@ var recorded = map[string]string{
 	"refund_created":     event("refund.created", refundHead+`"status":"PENDING"}`),
 	"refund_rejected":    event("refund.updated", refundHead+`"status":"REJECTED"}`),
 	"dispute":            event("dispute.created", disputeHead+`"state":"EVIDENCE_REQUIRED"}`),
+	"dispute-older":      event("dispute.created", strings.Replace(disputeHead, `"disputed_payment":{"payment_id":"hYy9pRFVxpDsO1FB05SunFWUe9JZY"}`, `"disputed_payments":[{"payment_id":"hYy9pRFVxpDsO1FB05SunFWUe9JZY"}]`, 1)+`"state":"EVIDENCE_REQUIRED"}`),
 	"dispute-won":        event("dispute.state.updated", disputeHead+`"state":"WON"}`),
 	"dispute-lost":       event("dispute.state.updated", disputeHead+`"state":"LOST"}`),
 	"unknown_type":       event("customer.created", `{"id":"JDKYHBWT1D4F8MFH63DBMEN8Y4","reference_id":"YOUR_REFERENCE_ID"}`),

@@ -69,12 +69,6 @@ var recorded = map[string]string{
 	"without-charge": `{"event":{"id":"e-16","type":"charge:confirmed","data":{}}}`,
 }
 
-func newProvider(t testing.TB, o Options) *Provider {
-	t.Helper()
-	o.Secrets = suite.Secrets[:1]
-	return webhooktest.Must(t, New, o)
-}
-
 var adapter = webhooktest.Adapter{Case: suite, Bodies: recorded, Statuses: []order.Status{
 	order.Created, order.Pending, order.Paid, order.PartiallyPaid, order.Failed, order.Canceled, order.Expired,
 }}

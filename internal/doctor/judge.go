@@ -60,8 +60,9 @@ func (e *exam) judge(l *line) {
 	e.fact(l.name, "first state after %s, open for %s, %s", milliseconds(l.state.Sub(l.opened)), seconds(open), beats)
 }
 
-// judgeHeld says what became of a poll that was to be held.
-func (e *exam) judgeHeld(l *line, wait time.Duration) {
+// judgeHeld says what became of a poll that was to be held until there is another
+// state than that of a tag.
+func (e *exam) judgeHeld(l *line, wait time.Duration, tag string) {
 	if l == nil {
 		return
 	}
@@ -80,9 +81,9 @@ func (e *exam) judgeHeld(l *line, wait time.Duration) {
 	switch {
 	case a == nil:
 		e.find(cut, "long poll: cut after %s: %s", seconds(held), failure(l.err))
-	case a.status == http.StatusOK: // there was news
-	case a.status == http.StatusNotModified && held < wait-3*time.Second:
-		e.find(notHeld, "long poll: answered 304 after %s, where it asked to be held for %s", seconds(held), seconds(wait))
+	case a.status == http.StatusOK && a.header.Get("ETag") != tag: // there was news
+	case a.status == http.StatusOK, a.status == http.StatusNotModified && held < wait-3*time.Second:
+		e.find(notHeld, "long poll: answered %d, without news, after %s, where it asked to be held for %s", a.status, seconds(held), seconds(wait))
 	case a.name != "":
 		e.find(goodbye, "long poll: %s", a.what())
 	case a.status != http.StatusNotModified:

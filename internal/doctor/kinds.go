@@ -11,7 +11,7 @@ location /v1/ { proxy_read_timeout 75s; … }`
 const idleHAProxy = `
 timeout client 75s
 timeout server 75s
-timeout tunnel 75s   # WebSockets`
+timeout tunnel 75s   # WebSockets, and streams`
 
 const idleCaddy = `
 # Caddy cuts nothing that is idle by itself. Look for, and take out:

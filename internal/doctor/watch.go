@@ -65,7 +65,7 @@ func (e *exam) watch(ctx context.Context) {
 	}
 	e.judge(socket)
 	e.judge(stream)
-	e.judgeHeld(held, wait)
+	e.judgeHeld(held, wait, tag)
 }
 
 // poll asks for the state and returns its ETag. It is not ok when the token opens
@@ -87,7 +87,9 @@ func (e *exam) poll(ctx context.Context, t token) (tag string, ok bool) {
 	}
 	e.fact("poll", "answered in %s", milliseconds(a.took))
 	e.cacheControl("a poll's answer", a.header)
-	if open, err := e.ask(ctx, http.MethodGet, path, nil); err == nil && open.status == http.StatusOK {
+	stranger := e.authorized()
+	delete(stranger, "Authorization")
+	if open, err := e.ask(ctx, http.MethodGet, path, stranger); err == nil && open.status == http.StatusOK {
 		e.find(cached, "what one customer was answered is answered again to somebody without a token")
 	} else if a.header.Get("Age") != "" {
 		e.find(cached, "a poll's answer has Age: %s", clean(a.header.Get("Age")))

@@ -77,6 +77,7 @@ func newDoctorCommand() *cobra.Command {
 	flags.StringVar(&c.Origin, "origin", "", "the shop's pages are of this origin: https://shop.example (default the first of the configuration)")
 	flags.DurationVar(&c.Idle, "idle", doctor.DefaultIdle, "for how long connections are watched, 14m at most")
 	flags.StringVar((*string)(&c.Proxy), "proxy", "", "mends for this one: nginx, haproxy, caddy, cloudflare, alb")
+	flags.StringVar(&c.Admin, "admin", "", "the gateway's admin address: http://127.0.0.1:9090 (default that of the configuration)")
 	authority := flags.String("ca", "", "a PEM file of an authority of your own, to be trusted too")
 	flags.BoolVar(&c.json, "json", false, "print the report as one object")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -134,12 +135,13 @@ func (c *consultation) prescribe(cmd *cobra.Command, path string) error {
 	if c.Token != "" && !named {
 		return nil
 	}
-	token, origins, err := doctorToken(path, c.Idle)
+	token, config, err := doctorToken(path, c.Idle)
 	switch {
 	case err == nil:
 		c.Token = cmp.Or(c.Token, token)
-		if c.Origin == "" && len(origins) > 0 {
-			c.Origin = origins[0]
+		c.Admin = cmp.Or(c.Admin, "http://"+config.Admin)
+		if c.Origin == "" && len(config.Origins) > 0 {
+			c.Origin = config.Origins[0]
 		}
 	case named:
 		return err
@@ -150,8 +152,8 @@ func (c *consultation) prescribe(cmd *cobra.Command, path string) error {
 }
 
 // doctorToken makes a token for an order that is nobody's, so that watching it
-// leaves nothing in the ledger, and returns the origins of the configuration.
-func doctorToken(path string, idle time.Duration) (string, []string, error) {
+// leaves nothing in the ledger, and returns the configuration that has the keys.
+func doctorToken(path string, idle time.Duration) (string, *config, error) {
 	config, err := loadConfig(path, os.Environ())
 	if err != nil {
 		return "", nil, fmt.Errorf("make a token: %w", err)
@@ -162,7 +164,7 @@ func doctorToken(path string, idle time.Duration) (string, []string, error) {
 	}
 	id := "paybell-doctor-" + strings.ToLower(rand.Text()[:8])
 	token, _, err := minter.Mint("paybell-doctor", []string{id}, idle+time.Minute)
-	return token, config.Origins, err
+	return token, config, err
 }
 
 // run examines and prints. Findings end it with exitFailed, and without a word:

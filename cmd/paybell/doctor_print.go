@@ -10,7 +10,7 @@ import (
 )
 
 // reportWidth is that of a narrow terminal's line.
-const reportWidth = 96
+const reportWidth = 100
 
 // printReport shows a report to a person: what was measured, then what is wrong.
 // without says why there was no token, if there was none.

@@ -38,7 +38,11 @@ func TestDoctorScripts(t *testing.T) {
 			env.Setenv("UNNAMED", "https://127.0.0.1"+port)
 			for name, c := range map[string]*clinic{"GATEWAY": direct, "GOOD": good, "BUFFERS": buffers, "CUTS": cuts, "SECURE": secure} {
 				env.Setenv(name, c.address)
-				if err := writeDemoFile(filepath.Join(env.WorkDir, name+".yaml"), c.config); err != nil {
+				path := filepath.Join(env.WorkDir, name+".yaml")
+				if err := writeDemoFile(path, c.config); err != nil {
+					return err
+				}
+				if err := appendTo(path, "admin: "+strings.TrimPrefix(c.admin, "http://")+"\n"); err != nil {
 					return err
 				}
 			}
@@ -46,4 +50,12 @@ func TestDoctorScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
+}
+
+func appendTo(path, text string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(content, text...), 0o600)
 }

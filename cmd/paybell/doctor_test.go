@@ -108,6 +108,7 @@ func (c *clinic) examine(o doctor.Options) *doctor.Report {
 	if o.Idle == 0 {
 		o.Idle = 2 * time.Second
 	}
+	o.Admin = c.admin
 	report, err := doctor.Examine(c.t.Context(), address, o)
 	if err != nil {
 		c.t.Fatal(err)
@@ -147,7 +148,7 @@ func TestDoctorFindsNothingBehindWhatIsDeployed(t *testing.T) {
 			if len(r.LeftOut) > 0 {
 				t.Errorf("not examined: %q", r.LeftOut)
 			}
-			for _, name := range []string{"WebSocket", "SSE", "poll", "long poll", "CORS", "clocks"} {
+			for _, name := range []string{"WebSocket", "SSE", "poll", "long poll", "CORS", "clocks", "addresses"} {
 				if !slices.ContainsFunc(r.Facts, func(f doctor.Fact) bool { return f.Name == name }) {
 					t.Errorf("nothing is said of %s: %v", name, r.Facts)
 				}
@@ -194,7 +195,7 @@ func TestDoctorNamesTheFault(t *testing.T) {
 			[]string{"stream-content-type"}, ""},
 		{"a clock that is wrong", "haproxy.cfg", []string{"http-request del-header Forwarded", `http-response set-header Date "Mon, 23 Nov 2026 08:00:00 GMT"`}, 0,
 			[]string{"clock-wrong"}, "2026-11-23 08:00:00"},
-		{"no Origin of WebSockets", "nginx.conf", []string{inWS, inWS + ` proxy_set_header Origin "";
+		{"no Origin of WebSockets", "nginx.conf", []string{inWS, inWS + ` proxy_set_header Origin ""; proxy_set_header X-Forwarded-For $remote_addr;
 			proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;`}, 0,
 			[]string{"origin-stripped"}, ""},
 		{"CORS of its own", "nginx.conf", []string{"tcp_nodelay on;", "tcp_nodelay on; add_header Access-Control-Allow-Origin * always;"}, 0,
@@ -207,6 +208,8 @@ func TestDoctorNamesTheFault(t *testing.T) {
 			[]string{"redirected"}, "/v1/sse/"},
 		{"webhooks refused", "nginx.conf", []string{"location /webhooks/ {", "location /webhooks/ { deny all;"}, 0,
 			[]string{"blocked"}, "403 Forbidden of nginx"},
+		{"no X-Forwarded-For", "nginx.conf", []string{"proxy_set_header X-Forwarded-For $remote_addr;", ""}, 0,
+			[]string{"no-forwarded-for"}, ""},
 		{"a path that is cut", "nginx.conf", []string{"location / {", "location / { rewrite ^/v1/orders/(.*) /orders/$1 break;"}, 0,
 			[]string{"path-changed"}, ""},
 	} {
@@ -270,6 +273,16 @@ func TestDoctorFindsWhatTheGatewayDoes(t *testing.T) {
 		c.want(c.examine(doctor.Options{Token: foreign}), "token-refused", "readyz-exposed")
 		c.want(c.examine(doctor.Options{Token: "none"}), "token-refused", "readyz-exposed")
 	})
+}
+
+// A proxy that trusted_proxies does not name is all customers in one.
+func TestDoctorFindsAProxyThatNobodyNamed(t *testing.T) {
+	c := openClinic(t, func(c *config) {
+		c.TrustedProxies = nil
+		c.from = origins{"limits.per_address": origin{}} // so that this machine's own addresses count
+	})
+	c.behind("nginx.conf")
+	c.want(c.examine(doctor.Options{}), "unnamed-proxy")
 }
 
 // Nobody's order leaves nothing in the ledger.

@@ -35,14 +35,36 @@ func (g *gateway) hubLimits() hub.Limits {
 // the operator sets one. Without, a proxy on the same machine would meet it.
 func (g *gateway) countsLoopback() bool { return g.config.sets("limits.per_address") }
 
+// By whose word a client's address is known, as metrics name it.
+const (
+	addressOfPeer    = "peer"      // its connection's, which is the client's own, as far as anybody says
+	addressForwarded = "forwarded" // a trusted proxy said it
+	addressOfProxy   = "proxy"     // a trusted proxy said none: it has no limit
+	addressIgnored   = "ignored"   // somebody said one whom trusted_proxies does not name: it is that peer's
+	addressLocal     = "local"     // of this machine, which has no limit
+)
+
 // address says from where a client comes, for the limit of its address. What
 // comes from a proxy itself has no such limit, and an address that is not valid.
 func (g *gateway) address(r *http.Request) netip.Addr {
 	address := g.proxies.Client(r)
+	peer, forwarded := clientaddr.Peer(r.RemoteAddr), r.Header["X-Forwarded-For"] != nil
+	from := addressOfPeer
+	switch ofProxy := g.proxies.Contain(address); {
+	case ofProxy && !forwarded:
+		from = addressOfProxy
+	case ofProxy || address != peer:
+		from = addressForwarded
+	case peer.IsLoopback() && !g.countsLoopback():
+		from = addressLocal
+	case forwarded:
+		from = addressIgnored
+	}
+	g.metrics.addresses.WithLabelValues(from).Inc()
 	if g.proxies.Contain(address) {
 		return netip.Addr{}
 	}
-	if r.Header["X-Forwarded-For"] != nil && address == clientaddr.Peer(r.RemoteAddr) {
+	if forwarded && address == peer {
 		g.unnamedProxy.Do(func() {
 			g.log.Info("X-Forwarded-For is ignored: trusted_proxies does not name who sent it. If it is a proxy, its clients are counted as one", "peer", address)
 		})

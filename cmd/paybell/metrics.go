@@ -30,6 +30,7 @@ type metrics struct {
 	delay           *prometheus.HistogramVec
 	tokens          *prometheus.CounterVec
 	untold          prometheus.Counter
+	addresses       *prometheus.CounterVec
 
 	hintsPublished *prometheus.CounterVec
 	hintsReceived  *prometheus.CounterVec
@@ -68,7 +69,8 @@ func newMetrics() *metrics {
 		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "paybell_delivery_delay_seconds", Help: "From the commit of a change to its write to a client that was waiting.", Buckets: delays,
 		}, []string{"transport"}),
-		tokens: counter("paybell_tokens_total", "Tokens checked, by result.", "result"),
+		tokens:    counter("paybell_tokens_total", "Tokens checked, by result.", "result"),
+		addresses: counter("paybell_client_addresses_total", "Clients that were counted by address, by whose word it is known.", "from"),
 		untold: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "paybell_timeline_dropped_total", Help: "Deliveries missing from timelines because the ledger was too busy to note them.",
 		}),
@@ -86,7 +88,7 @@ func newMetrics() *metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.webhooks, m.webhookDuration, m.commits, m.commitWrites, m.commitDuration, m.connections,
-		m.opened, m.closed, m.refused, m.sent, m.delay, m.tokens, m.untold,
+		m.opened, m.closed, m.refused, m.sent, m.delay, m.tokens, m.untold, m.addresses,
 		m.hintsPublished, m.hintsReceived, m.hintDelay, m.busLinks, m.busSuspect,
 	)
 	return m

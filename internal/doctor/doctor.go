@@ -48,6 +48,10 @@ type Options struct {
 	// Idle is for how long streams are watched. 0: [DefaultIdle].
 	Idle time.Duration
 
+	// Admin is the gateway's admin address, "http://127.0.0.1:9090", whose metrics say
+	// whether it knows its clients' addresses. Empty: that is not examined.
+	Admin string
+
 	// Roots are the authorities to trust. nil: those of the system.
 	Roots *x509.CertPool
 
@@ -108,11 +112,12 @@ type exam struct {
 	o      Options
 	report *Report
 
-	any    *http.Client // HTTP/2 where there is
-	one    *http.Client // HTTP/1.1, which WebSockets need
-	proved bool         // the address proved to be what it says, or speaks no TLS
-	bearer bool         // Authorization comes through
-	handed bool         // a WebSocket's handshake comes through
+	any     *http.Client // HTTP/2 where there is
+	one     *http.Client // HTTP/1.1, which WebSockets need
+	proved  bool         // the address proved to be what it says, or speaks no TLS
+	bearer  bool         // Authorization comes through
+	fronted bool         // there is a proxy: an answer names it, or whoever asks
+	handed  bool         // a WebSocket's handshake comes through
 }
 
 func (e *exam) run(ctx context.Context) error {
@@ -134,7 +139,9 @@ func (e *exam) run(ctx context.Context) error {
 	case !e.proved:
 		e.report.leaveOut("states, buffering, idle cut-off and caches: the token is not sent to an address that cannot prove its name")
 	default:
+		before := e.addresses(ctx)
 		e.watch(ctx)
+		e.judgeAddresses(before, e.addresses(ctx))
 	}
 	return nil
 }

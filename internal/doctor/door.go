@@ -56,6 +56,7 @@ func (e *exam) door(ctx context.Context) (open bool, err error) {
 // served notes who answers.
 func (e *exam) served(a answer) {
 	named := proxyIn(a.header)
+	e.fronted = named != "" || e.o.Proxy != ""
 	if e.report.Proxy == "" {
 		e.report.Proxy = named
 	}
@@ -105,12 +106,12 @@ func (e *exam) clock(a answer) {
 	size := off.Abs() - a.took/2
 	switch {
 	case size <= shownLeeway:
-		e.fact("clocks", "within %v of each other", shownLeeway)
+		e.fact("clocks", "within %s of each other", seconds(shownLeeway))
 		return
 	case off > 0:
-		e.fact("clocks", "that of the answers is %v ahead", off.Round(time.Second))
+		e.fact("clocks", "that of the answers is %s ahead", seconds(off))
 	default:
-		e.fact("clocks", "that of the answers is %v behind", -off.Round(time.Second))
+		e.fact("clocks", "that of the answers is %s behind", seconds(-off))
 	}
 	k := clockOff
 	if size > clockLeeway {

@@ -294,6 +294,32 @@ var corsHidden = &kind{
 	corsMends,
 }
 
+const forwardNginx = `
+proxy_set_header X-Forwarded-For $remote_addr;`
+
+const forwardHAProxy = `
+http-request set-header X-Forwarded-For %[src]`
+
+var unnamedProxy = &kind{
+	"unnamed-proxy", Warning,
+	"The gateway takes all customers behind this proxy for one, and holds them together to what one address may have (limits.per_address, 1,000): the next are told to come again, for ever.",
+	map[Proxy]string{Gateway: `
+trusted_proxies: [10.0.0.7]   # from which the proxy comes to the gateway; its log names it as "peer"`},
+}
+
+var noForwardedFor = &kind{
+	"no-forwarded-for", Warning,
+	"The proxy does not say where customers come from. If it is trusted, nobody has a limit by address; and else all are one, and share that limit.",
+	map[Proxy]string{
+		Nginx: forwardNginx, HAProxy: forwardHAProxy,
+		Caddy: `
+# Caddy says it by itself. Take out: header_up -X-Forwarded-For`,
+		ALB: `
+aws elbv2 modify-load-balancer-attributes --load-balancer-arn … \
+  --attributes Key=routing.http.xff_header_processing.mode,Value=append`,
+	},
+}
+
 var adminShown = &kind{
 	"admin-exposed", Fault,
 	"Figures and profiles of the gateway are open to anybody; a profile also slows it down.",

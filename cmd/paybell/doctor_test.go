@@ -3,15 +3,14 @@
 package main
 
 import (
-	"crypto/x509"
 	"database/sql"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -285,6 +284,28 @@ func TestDoctorFindsAProxyThatNobodyNamed(t *testing.T) {
 	c.want(c.examine(doctor.Options{}), "unnamed-proxy")
 }
 
+// What is the operator's alone must not be let through.
+func TestDoctorFindsTheAdminAddressInPublic(t *testing.T) {
+	c := openClinic(t, nil)
+	c.behind("nginx.conf", "location = /readyz {", "location = /metrics { proxy_pass "+c.admin+"; }\nlocation = /readyz {")
+	c.want(c.examine(doctor.Options{}), "admin-exposed")
+}
+
+// A gateway that stops meanwhile says so, and is not taken for a proxy that cuts.
+func TestDoctorHearsAGoodbye(t *testing.T) {
+	c := openClinic(t, nil)
+	stop := sync.OnceFunc(func() { go c.stop() })
+	r := c.examine(doctor.Options{Idle: time.Minute, Tell: func(text string) {
+		if strings.HasPrefix(text, "silence:") {
+			stop()
+		}
+	}})
+	c.want(r, "goodbye", "readyz-exposed")
+	if seen := strings.Join(r.Findings[0].Seen, "\n"); !strings.Contains(seen, "WebSocket: drain") || !strings.Contains(seen, "SSE: drain") {
+		t.Errorf("seen: %s", seen)
+	}
+}
+
 // Nobody's order leaves nothing in the ledger.
 func TestDoctorLeavesNothingInTheLedger(t *testing.T) {
 	c := openClinic(t, nil)
@@ -324,49 +345,4 @@ func (c *clinic) rows() string {
 		fmt.Fprintln(&text, name, n)
 	}
 	return text.String()
-}
-
-// A gateway that ends TLS itself, with certificates that are right and wrong.
-func TestDoctorReadsCertificates(t *testing.T) {
-	const month = 30 * 24 * time.Hour
-	authority := rig.NewAuthority(t)
-	root, err := os.ReadFile(authority.Root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		name    string
-		chain   bool
-		ends    time.Duration
-		host    string
-		trusted bool
-		want    []string
-	}{
-		{"right", true, 2 * month, "localhost", true, nil},
-		{"another name", true, 2 * month, "pay.example", true, []string{"tls-name-mismatch"}},
-		{"expired", true, -time.Hour, "localhost", true, []string{"tls-expired"}},
-		{"expires soon", true, time.Hour, "localhost", true, []string{"tls-expires-soon"}},
-		{"incomplete", false, 2 * month, "localhost", true, []string{"tls-incomplete-chain"}},
-		{"of nobody", true, 2 * month, "localhost", false, []string{"tls-untrusted"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			cert, key := authority.Issue(test.chain, test.ends, test.host)
-			c := openClinic(t, func(c *config) { c.TLS = tlsConfig{cert, key} })
-			u, err := url.Parse(c.base)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.address = "https://localhost:" + u.Port()
-			roots := x509.NewCertPool()
-			if test.trusted {
-				roots.AppendCertsFromPEM(root)
-			}
-			r := c.examine(doctor.Options{Roots: roots})
-			c.want(r, append(test.want, "readyz-exposed")...)
-			if proved := len(test.want) == 0 || test.name == "expires soon"; proved != (len(r.LeftOut) == 0) {
-				t.Errorf("not examined: %q", r.LeftOut)
-			}
-		})
-	}
 }

@@ -34,8 +34,8 @@ func TestDoctorReadsCertificates(t *testing.T) {
 		{"of nobody", true, 2 * month, "localhost", false, []string{"tls-untrusted"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
 			cert, key := authority.Issue(test.chain, test.ends, test.host)
+			t.Parallel()
 			c := openClinic(t, func(c *config) { c.TLS = tlsConfig{cert, key} })
 			u, err := url.Parse(c.base)
 			if err != nil {

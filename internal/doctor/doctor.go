@@ -96,7 +96,12 @@ func Examine(ctx context.Context, address *url.URL, o Options) (*Report, error) 
 	}
 	e := &exam{base: address, o: o, report: &Report{URL: address.String(), Proxy: o.Proxy, Facts: []Fact{}, Findings: []*Finding{}, LeftOut: []string{}}}
 	began := time.Now()
-	if err := e.run(ctx); err != nil {
+	err := e.run(ctx)
+	if e.any != nil {
+		e.any.CloseIdleConnections()
+		e.one.CloseIdleConnections()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
@@ -186,14 +191,17 @@ func (e *exam) client(dialer *net.Dialer, two bool) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, Protocols: &protocols, DisableCompression: true,
-			TLSClientConfig: e.tlsConfig(), TLSHandshakeTimeout: patience,
+			TLSClientConfig: e.tlsConfig(e.proved), TLSHandshakeTimeout: patience,
 		},
 	}
 }
 
-// tlsConfig verifies nothing: see [exam.tls].
-func (e *exam) tlsConfig() *tls.Config {
-	return &tls.Config{ServerName: e.base.Hostname(), InsecureSkipVerify: true, MinVersion: tls.VersionTLS10}
+// tlsConfig is for connections that must prove the name, as all do once one has, or
+// for any. It speaks old versions, to find them.
+func (e *exam) tlsConfig(proved bool) *tls.Config {
+	return &tls.Config{
+		ServerName: e.base.Hostname(), RootCAs: e.o.Roots, InsecureSkipVerify: !proved, MinVersion: tls.VersionTLS10,
+	}
 }
 
 func (e *exam) find(k *kind, format string, args ...any) {

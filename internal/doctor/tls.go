@@ -35,7 +35,7 @@ func (e *exam) tls(ctx context.Context, dialer *net.Dialer) error {
 func (e *exam) shake(ctx context.Context, dialer *net.Dialer, change func(*tls.Config)) (tls.ConnectionState, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	config := e.tlsConfig()
+	config := e.tlsConfig(false) // what is presented is examined by itself
 	change(config)
 	conn, err := (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", e.address())
 	if err != nil {

@@ -78,8 +78,11 @@ func (e *exam) poll(ctx context.Context, t token) (tag string, ok bool) {
 	case err != nil:
 		e.find(noAnswer, "GET %s: %s", path, clean(err.Error()))
 		return "", true
-	case a.name != "":
+	case a.name != "" && (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden):
 		e.find(tokenRefused, "%s", t.refusal(a))
+		return "", false
+	case a.name != "":
+		e.find(notReady, "a poll is answered %s: %s", a.what(), a.detail)
 		return "", false
 	case a.status != http.StatusOK:
 		e.find(blocked, "a poll with a token is answered %s", a.what())

@@ -18,7 +18,7 @@ import (
 )
 
 // An Authority issues certificates as a public one does: by a certificate of its
-// own that stands between.
+// own that stands between. Its methods are for one goroutine at a time.
 type Authority struct {
 	Root string // its PEM file, for whom is to trust it
 

@@ -166,8 +166,6 @@ func (e *exam) reach(ctx context.Context) error {
 		if err := e.tls(ctx, dialer); err != nil {
 			return err
 		}
-	} else if !loopback(e.base.Hostname()) {
-		e.find(noTLS, "http://%s is not encrypted", e.base.Host)
 	}
 	e.any, e.one = e.client(dialer, true), e.client(dialer, false)
 	return nil

@@ -73,6 +73,21 @@ func TestAnAddressIsSchemeHostAndPath(t *testing.T) {
 	}
 }
 
+// On this machine nobody else reads along.
+func TestWhatIsNotEncryptedIsToldElsewhere(t *testing.T) {
+	for address, want := range map[string]int{"http://pay.example.com": 1, "http://127.0.0.1:8080": 0, "http://localhost": 0, "http://[::1]:80": 0} {
+		base, err := Check(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &exam{base: base, report: &Report{}}
+		e.served(answer{header: http.Header{}})
+		if len(e.report.Findings) != want {
+			t.Errorf("%s: %d findings, want %d", address, len(e.report.Findings), want)
+		}
+	}
+}
+
 // What an operator reads off a stream that was watched, by what was heard on it.
 func TestAStreamIsJudgedByItsSilences(t *testing.T) {
 	now := time.Now()

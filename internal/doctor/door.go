@@ -72,6 +72,8 @@ func (e *exam) served(a answer) {
 		if a.proto == "HTTP/1.1" {
 			e.find(onlyHTTP1, "HTTP/2 is not offered")
 		}
+	} else if !loopback(e.base.Hostname()) {
+		e.find(noTLS, "http://%s is not encrypted", e.base.Host)
 	}
 }
 

@@ -85,6 +85,7 @@ func newRootCommand() *cobra.Command {
 		newSimulateCommand(),
 		newVerifyCommand(),
 		newBenchCommand(),
+		newScriptCommand(),
 		newVersionCommand(),
 	)
 	return root

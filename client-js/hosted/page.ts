@@ -22,25 +22,44 @@ const back = find<HTMLAnchorElement>('#back a')
 const isFramed = window.top !== window
 
 /** What was brought: a token or a ticket at first, then the last pass. Empty: the cookie has to do. */
-let brought = decodeURIComponent(location.hash.slice(1))
+let brought = location.hash.slice(1)
 let renewAt = 0
 let admission: Admission | undefined
 let isReturning = false
 let tick = () => {}
 
+/** Comes in, however long the gateway is away, and then watches. The watch alone would not do: where another tab
+ *  watches the same order, it asks for no pass. */
+async function start(): Promise<void> {
+  for (let wait = 500; !admission; wait = Math.min(2 * wait, 8000)) {
+    try {
+      admission = await enter(brought) ?? (brought ? await enter('') : undefined)
+      if (!admission) return close()
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())))
+    }
+  }
+  keep(admission)
+  begin(admission)
+  status.token = pass
+}
+
 /** The pass in force, renewed when half of its life is over. Its errors are tried again by the watch. */
 async function pass(): Promise<string> {
-  if (admission && Date.now() < renewAt) return admission.pass
-  const first = !admission
-  admission = await enter(brought) ?? (first && brought ? await enter('') : undefined)
-  if (!admission) {
-    close()
-    throw new Error('not admitted')
+  if (Date.now() >= renewAt) {
+    const renewed = await enter(brought)
+    if (!renewed) {
+      close()
+      throw new Error('not admitted any more')
+    }
+    keep(renewed)
   }
-  brought = admission.pass
-  renewAt = Date.now() + admission.expires_in * 500
-  if (first) begin(admission)
-  return admission.pass
+  return brought
+}
+
+function keep({ pass, expires_in }: Admission): void {
+  brought = pass
+  renewAt = Date.now() + expires_in * 500
 }
 
 /** Asks to be let in. Undefined: what was brought is not good, or not any more. */
@@ -49,7 +68,7 @@ async function enter(pass: string): Promise<Admission | undefined> {
     method: 'POST', headers: { Accept: 'application/json' }, body: new URLSearchParams(pass ? { pass } : {}),
   })
   if (response.ok) return response.json()
-  if (response.status === 401 || response.status === 403) return undefined
+  if (response.status < 500 && response.status !== 429) return undefined
   throw new Error(`HTTP ${response.status}`)
 }
 
@@ -122,4 +141,4 @@ status.addEventListener('paybell-error', (event) => {
 // The same page with another link's token in its address is another page.
 addEventListener('hashchange', () => location.reload())
 defineStatus()
-status.token = pass
+void start()

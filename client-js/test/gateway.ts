@@ -30,6 +30,8 @@ export interface Gateway {
   session(terms: object): Promise<{ token: string; urls: Record<string, string> }>
   /** An event that the backend vouches for. */
   event(order: string, event: object): Promise<void>
+  /** Revokes tokens. */
+  revoke(which: object): Promise<void>
   /** Pays an order in full. */
   pay(order: string): Promise<void>
   /** A token as the merchant's backend signs it. */
@@ -122,6 +124,7 @@ export async function startRealGateway({ origins = [] as string[], hosted = unde
     },
     session: async (terms) => await ask('/v1/sessions', { amount: 9900, currency: 'EUR', ...terms }) as { token: string; urls: Record<string, string> },
     event: async (order, event) => void await ask(`/v1/orders/${order}/events`, { id: randomUUID(), ...event }),
+    revoke: async (which) => void await ask('/v1/revocations', which),
     pay: (order) => gateway.event(order, { status: 'paid', amount: 9900, currency: 'EUR', payment: `p-${order}` }),
     token(order, seconds = 300) {
       const now = Math.floor(Date.now() / 1000)

@@ -94,7 +94,7 @@ function countDown(end: number): void {
   tick = () => {
     const seconds = Math.max(0, Math.round((end - Date.now()) / 1000))
     const { mood } = status.dataset
-    const isOpen = seconds > 0 && !status.state?.final && (mood === 'waiting' || mood === 'action')
+    const isOpen = seconds > 0 && seconds < 86_400 && !status.state?.final && (mood === 'waiting' || mood === 'action')
     find('#left').hidden = !isOpen
     find('#left [role=timer]').textContent = clock(seconds)
     if (!seconds || status.state?.final) clearInterval(timer)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -38,7 +37,7 @@ const maxHostedForm = 8 << 10
 // says nothing of an order to who has no pass for it, and the same of every other.
 type hosted struct {
 	hub    *hub.Hub
-	ledger *order.Ledger
+	terms  hostedTerms
 	config hostedConfig
 	base   *url.URL // as the world reaches the gateway
 	policy string
@@ -66,7 +65,7 @@ func newHosted(c *config, h *hub.Hub, ledger *order.Ledger) (*hosted, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hosted{hub: h, ledger: ledger, config: c.Hosted, base: base, policy: hostedPolicy(base, c.Hosted.FrameAncestors)}, nil
+	return &hosted{hub: h, terms: hostedTerms{ledger: ledger}, config: c.Hosted, base: base, policy: hostedPolicy(base, c.Hosted.FrameAncestors)}, nil
 }
 
 // hostedPolicy allows the page's own script and style by their hashes, and
@@ -162,7 +161,7 @@ func (p *hosted) enter(w http.ResponseWriter, r *http.Request) {
 
 // answer tells the page's script what it needs beside the order's state.
 func (p *hosted) answer(w http.ResponseWriter, r *http.Request, pass hub.Pass) {
-	terms, err := p.terms(r.Context(), pass.Grant)
+	terms, err := p.terms.of(r.Context(), pass.Grant.Orders[0])
 	if err != nil {
 		unreadable.Write(w)
 		return
@@ -186,15 +185,6 @@ func (p *hosted) answer(w http.ResponseWriter, r *http.Request, pass hub.Pass) {
 var unreadable = problem.Problem{
 	Status: http.StatusServiceUnavailable, Name: "ledger-unavailable", Title: "The ledger is not available",
 	Detail: "The state of the order is not known right now. Try again shortly.", RetryAfter: 2 * time.Second,
-}
-
-// terms are what the shop registered of the one order of a grant, if it did.
-func (p *hosted) terms(ctx context.Context, grant hub.Grant) (order.Terms, error) {
-	timeline, err := p.ledger.Timeline(ctx, grant.Orders[0])
-	if err != nil || timeline.Terms == nil {
-		return order.Terms{}, err
-	}
-	return *timeline.Terms, nil
 }
 
 // returnURL is where the customer of an order is sent: what the shop registered,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,6 +336,36 @@ func TestLinksThatRunInThePageAreNone(t *testing.T) {
 		if got := actionLink(address); string(got) != want {
 			t.Errorf("%q is a link to %q", address, got)
 		}
+	}
+}
+
+// A countingStore counts how often a timeline is read.
+type countingStore struct {
+	store
+	timelines atomic.Int32
+}
+
+func (s *countingStore) Timeline(ctx context.Context, id string) (order.Timeline, error) {
+	s.timelines.Add(1)
+	return s.store.Timeline(ctx, id)
+}
+
+func TestHostedPageReadsTermsSeldom(t *testing.T) {
+	var counting *countingStore
+	gw := startGatewayOver(t, t.TempDir()+"/l.db", nil, func(st store) store {
+		counting = &countingStore{store: st}
+		return counting
+	})
+	v := gw.visitor()
+	v.post("/pay/A1", gw.session("A1"))
+	for range 20 {
+		if _, content := v.get("/pay/A1"); title(content) != "Waiting for your payment" {
+			t.Fatal(content)
+		}
+		gw.enter(200, "A1", gw.session("A1"))
+	}
+	if n := counting.timelines.Load(); n != 1 {
+		t.Errorf("the timeline was read %d times", n)
 	}
 }
 

@@ -24,6 +24,9 @@ const (
 	hostedReading = 6
 )
 
+// hostedCountdown is from when on the page tells the time that is left.
+const hostedCountdown = 24 * time.Hour
+
 // A hostedView is what the template shows. What is empty is left out or hidden.
 type hostedView struct {
 	Lang  string
@@ -76,7 +79,7 @@ func languageQuery(r *http.Request) string {
 
 // fill adds what the ledger says of the one order of a grant.
 func (p *hosted) fill(ctx context.Context, v *hostedView, grant hub.Grant) *problem.Problem {
-	terms, err := p.terms(ctx, grant)
+	terms, err := p.terms.of(ctx, grant.Orders[0])
 	if err != nil {
 		return &unreadable
 	}
@@ -100,7 +103,7 @@ func (p *hosted) fill(ctx context.Context, v *hostedView, grant hub.Grant) *prob
 		v.Link, v.LinkText, v.Back = template.URL(v.Retry), words.Retry, ""
 	}
 	if !terms.ExpiresAt.IsZero() && !s.Final && (v.Mood == "waiting" || v.Mood == "action") {
-		if left := time.Until(terms.ExpiresAt); left > 0 {
+		if left := time.Until(terms.ExpiresAt); left > 0 && left < hostedCountdown {
 			v.Left = fmt.Sprintf("%d %s", int((left+time.Minute-1)/time.Minute), v.Words.Minutes)
 		}
 	}

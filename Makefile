@@ -53,6 +53,13 @@ test-client: ## the client library's tests, and that its built file is what its 
 test-browser: ## every button of the demo page, in Chromium
 	cd client-js && npm run --silent test:browser
 
+.PHONY: screenshots
+screenshots: setup ## take the pictures in docs/images anew
+	mkdir -p docs/images
+	cd client-js && node build.mjs --tests && PAYBELL_SCREENSHOTS=../docs/images \
+		node --test --test-name-pattern=picture test/demo.browser.mjs .build/hosted.browser.js
+	cd client-js && node test/shrink.mjs ../docs/images/*.png
+
 .PHONY: fuzz
 fuzz: ## fuzz everything that strangers send, each for FUZZTIME (3000x, 10m …)
 	@.ci/fuzz $(FUZZTIME)

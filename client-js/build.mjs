@@ -1,6 +1,7 @@
-// Builds the package. dist is committed, so that the Go program can embed it without Node; lib is not.
-//   node build.mjs             writes dist/paybell.js, and beside it its hash for `integrity`
-//   node build.mjs --check     fails when dist is not what the source builds to
+// Builds the package. dist and what is built in hosted are committed, so that the Go program can embed them without
+// Node; lib is not.
+//   node build.mjs             writes dist/paybell.js and beside it its hash for `integrity`, and the hosted page's script and texts
+//   node build.mjs --check     fails when these are not what the source builds to
 //   node build.mjs --package   writes lib: modules and declarations for bundlers, as `npm pack` does
 //   node build.mjs --tests     bundles the tests into .build/, because Node 20 runs no TypeScript
 import { execFileSync } from 'node:child_process'
@@ -12,11 +13,11 @@ import { build } from 'esbuild'
 const root = import.meta.dirname
 const script = `${root}/dist/paybell.js`
 
-/** What dist holds, by path. */
-async function dist() {
+/** One minified script of an entry and all that it imports. */
+async function bundle(entry) {
   const { outputFiles: [{ text }] } = await build({
     absWorkingDir: root,
-    entryPoints: ['src/global.ts'],
+    entryPoints: [entry],
     outfile: script,
     write: false,
     bundle: true,
@@ -26,24 +27,45 @@ async function dist() {
     charset: 'utf8',
     banner: { js: '/*! Paybell client | Apache-2.0 */' },
   })
+  return text
+}
+
+/** What is built and committed, by path. */
+async function built() {
+  const text = await bundle('src/global.ts')
   const hash = createHash('sha384').update(text).digest('base64')
-  return { [script]: text, [`${script}.integrity`]: `sha384-${hash}\n` }
+  return {
+    [script]: text, [`${script}.integrity`]: `sha384-${hash}\n`,
+    [`${root}/hosted/page.js`]: await bundle('hosted/page.ts'), [`${root}/hosted/texts.json`]: await texts(),
+  }
+}
+
+/** What the element says and draws, for the page that the gateway makes where there is no JavaScript. */
+async function texts() {
+  const contents = `export * from './element-texts.ts'; export * from './element-looks.ts'`
+  const { outputFiles: [{ text }] } = await build({
+    stdin: { contents, resolveDir: `${root}/src`, loader: 'ts' }, bundle: true, write: false, format: 'esm',
+  })
+  const { languages, unknown, moods, icons } = await import(`data:text/javascript,${encodeURIComponent(text)}`)
+  return `${JSON.stringify({ languages, unknown, moods, icons }, null, 1)}\n`
 }
 
 async function writeDist() {
   await mkdir(`${root}/dist`, { recursive: true })
-  for (const [path, text] of Object.entries(await dist())) await writeFile(path, text)
+  for (const [path, text] of Object.entries(await built())) await writeFile(path, text)
   await check()
 }
 
 async function check() {
-  const wanted = await dist()
+  const wanted = await built()
   for (const [path, text] of Object.entries(wanted)) {
     if (await readFile(path, 'utf8').catch(() => '') === text) continue
     console.error(`${path} is not what src builds to: run \`npm run build\` and commit it`)
     process.exitCode = 1
   }
-  console.log(`dist/paybell.js: ${wanted[script].length} bytes, ${gzipSync(wanted[script], { level: 9 }).length} gzipped`)
+  for (const path of [script, `${root}/hosted/page.js`]) {
+    console.log(`${path.slice(root.length + 1)}: ${wanted[path].length} bytes, ${gzipSync(wanted[path], { level: 9 }).length} gzipped`)
+  }
 }
 
 async function library() {

@@ -171,10 +171,11 @@ func New(orders Orders, authorize Authorize, opts Options) *Hub {
 		opts.Log = slog.Default()
 	}
 	h := &Hub{
-		authorize: authorize, snapshots: snapshots{orders: orders}, opts: opts,
+		snapshots: snapshots{orders: orders}, opts: opts,
 		tickets: newTickets(opts.Tickets, opts.TicketSecret), seats: newSeats(opts.Limits), gate: newGate(opts.Limits),
 		born: time.Now(), messageTime: 10 * time.Second, shutTime: 10 * time.Second, renewal: make(chan struct{}, 1),
 	}
+	h.authorize = h.withPasses(authorize)
 	h.changed = sync.NewCond(&h.mu)
 	for i := range h.index {
 		h.index[i].watchers = map[string]*watcher{}

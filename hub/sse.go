@@ -71,7 +71,7 @@ func (h *Hub) admitStream(w http.ResponseWriter, r *http.Request, sealed []strin
 		return Grant{}, nil, false
 	}
 	now := time.Now()
-	pass, ok := h.tickets.open(sealed[0], now)
+	pass, ok := h.tickets.open(sealedTicket, sealed[0], now)
 	if !ok || len(sealed) > 1 || !pass.grant().Expires.After(now) {
 		ticketInvalid.Write(w)
 		return Grant{}, nil, false

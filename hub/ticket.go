@@ -83,6 +83,7 @@ type ticket struct {
 	KeyID   string `json:"k,omitempty"`
 	Issued  int64  `json:"i"` // of the token, in Unix seconds
 	Expires int64  `json:"e"`
+	Begun   int64  `json:"b,omitempty"` // of a pass: when the first of them was given, in Unix seconds
 }
 
 func (t *ticket) until() time.Time { return time.UnixMilli(t.Until) }
@@ -102,22 +103,25 @@ const (
 	maxTicket = 2048
 )
 
-// seal makes a ticket for the one order of a grant.
-func (t *tickets) seal(g Grant, now time.Time) string {
-	text, err := json.Marshal(ticket{
-		Order: g.Orders[0], Until: now.Add(ticketLife).UnixMilli(), TokenID: g.TokenID, Subject: g.Subject,
-		KeyID: g.KeyID, Issued: g.Issued.Unix(), Expires: g.Expires.Unix(),
-	})
+// What is sealed with the same secret, apart from each other.
+const (
+	sealedTicket = "paybell ticket"
+	sealedPass   = "paybell pass"
+)
+
+// seal makes the text of a ticket or pass.
+func (t *tickets) seal(kind string, one ticket) string {
+	text, err := json.Marshal(one)
 	if err != nil {
 		panic("hub: " + err.Error()) // strings and numbers always have a form
 	}
 	id := make([]byte, ticketID, ticketID+len(text)+16)
 	rand.Read(id) // never fails
-	return base64.RawURLEncoding.EncodeToString(t.cipher(id).Seal(id, sealNonce, text, nil))
+	return base64.RawURLEncoding.EncodeToString(t.cipher(kind, id).Seal(id, sealNonce, text, nil))
 }
 
-// open reads a ticket that has not ended.
-func (t *tickets) open(sealed string, now time.Time) (*ticket, bool) {
+// open reads a ticket or pass that has not ended.
+func (t *tickets) open(kind, sealed string, now time.Time) (*ticket, bool) {
 	if len(sealed) > maxTicket {
 		return nil, false
 	}
@@ -126,7 +130,7 @@ func (t *tickets) open(sealed string, now time.Time) (*ticket, bool) {
 		return nil, false
 	}
 	id := data[:ticketID]
-	text, err := t.cipher(id).Open(nil, sealNonce, data[ticketID:], nil)
+	text, err := t.cipher(kind, id).Open(nil, sealNonce, data[ticketID:], nil)
 	if err != nil {
 		return nil, false
 	}
@@ -143,8 +147,8 @@ var sealNonce = make([]byte, 12)
 // cipher returns the cipher of one ticket. Its key comes from the secret and the
 // ticket's random id, so that the secret does not wear out: with one key for all,
 // AES-GCM with random nonces is good for 2^32 of them (NIST SP 800-38D, 8.3).
-func (t *tickets) cipher(id []byte) cipher.AEAD {
-	key, err := hkdf.Key(sha256.New, t.secret, id, "paybell ticket", 32)
+func (t *tickets) cipher(kind string, id []byte) cipher.AEAD {
+	key, err := hkdf.Key(sha256.New, t.secret, id, kind, 32)
 	if err != nil {
 		panic("hub: " + err.Error()) // only too long a key is one
 	}
@@ -219,25 +223,34 @@ func (h *Hub) Tickets(w http.ResponseWriter, r *http.Request) {
 		Ticket    string `json:"ticket"`
 		Order     string `json:"order"`
 		ExpiresIn int    `json:"expires_in"`
-	}{h.tickets.seal(grant, time.Now()), orders[0], int(ticketLife / time.Second)})
+	}{h.tickets.seal(sealedTicket, ticketOf(grant, time.Now().Add(ticketLife))), orders[0], int(ticketLife / time.Second)})
 }
 
 // redeem uses a ticket up for a newcomer, or answers why not. It comes after
 // everything else that may refuse, so that nothing else wastes the ticket.
 func (h *Hub) redeem(w http.ResponseWriter, r *http.Request, one *ticket) bool {
-	ctx, cancel := context.WithTimeout(r.Context(), redeemTimeout)
+	why := h.use(r.Context(), one)
+	if why != nil {
+		why.Write(w)
+	}
+	return why == nil
+}
+
+// use uses a ticket up, or says why it cannot be used.
+func (h *Hub) use(ctx context.Context, one *ticket) *problem.Problem {
+	limited, cancel := context.WithTimeout(ctx, redeemTimeout)
 	defer cancel()
-	fresh, err := h.tickets.Redeem(ctx, one.ID, one.until())
+	fresh, err := h.tickets.Redeem(limited, one.ID, one.until())
 	switch {
 	case err != nil:
-		if r.Context().Err() == nil { // a client that went meanwhile is no news for the operator
+		if ctx.Err() == nil { // a client that went meanwhile is no news for the operator
 			h.opts.Log.Warn("use a ticket up", "err", err)
 		}
-		ticketUncertain.Write(w)
+		return &ticketUncertain
 	case !fresh:
-		ticketInvalid.Write(w)
+		return &ticketInvalid
 	}
-	return err == nil && fresh
+	return nil
 }
 
 // redeemTimeout bounds how long a newcomer waits for the commit of its ticket.

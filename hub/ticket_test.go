@@ -195,7 +195,7 @@ func TestTicketThatIsNotOurs(t *testing.T) {
 		forged[fmt.Sprint("cut to ", i)] = base64.RawURLEncoding.EncodeToString(raw[:i])
 	}
 	for name, ticket := range forged {
-		if _, ok := n.tickets.open(ticket, time.Now()); ok {
+		if _, ok := n.tickets.open(sealedTicket, ticket, time.Now()); ok {
 			t.Errorf("%s: opened", name)
 		}
 	}

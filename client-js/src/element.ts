@@ -8,23 +8,9 @@
  *  </script>
  *  ```
  *  @module */
+import { icons, moods } from './element-looks.ts'
 import { languageFor, languages, unknown } from './element-texts.ts'
 import { type OrderState, type Watch, watchOrder, type WatchOptions } from './index.ts'
-
-/** Like the statuses that customers see: waits, must act, is done, may try again, must order anew. */
-type Mood = 'waiting' | 'action' | 'done' | 'failed'
-
-const moods: Record<string, Mood> = {
-  requires_action: 'action', authorized: 'done', paid: 'done', refunded: 'done', partially_refunded: 'done',
-  failed: 'failed', canceled: 'failed', expired: 'failed',
-}
-
-const icons: Record<Mood, string> = {
-  waiting: '<circle cx="12" cy="12" r="9"/><path d="M12 7v5l3 2"/>',
-  action: '<rect x="7" y="3" width="10" height="18" rx="2"/><path d="M11 17h2"/>',
-  done: '<path d="M5 12.5l4.5 4.5L19 7.5"/>',
-  failed: '<path d="M7 7l10 10M17 7L7 17"/>',
-}
 
 const style = `
 :host { display: block; font: 16px/1.5 system-ui, sans-serif; color: #1e2530; }
@@ -44,8 +30,7 @@ svg { width: 3rem; height: 3rem; fill: none; stroke: currentcolor; stroke-width:
   @keyframes breathe { 50% { opacity: .35; } }
 }`
 
-const template = `<style>${style}</style>
-<div class="box" part="box">
+const template = `<div class="box" part="box">
   <svg part="icon" viewBox="0 0 24 24" aria-hidden="true"></svg>
   <div role="status">
     <p class="title" part="title"></p>
@@ -54,6 +39,15 @@ const template = `<style>${style}</style>
   </div>
   <a class="link" part="link" hidden></a>
 </div>`
+
+/** A sheet that is adopted needs no place in the page's Content-Security-Policy, as a <style> does. */
+function dress(root: ShadowRoot): void {
+  if (root.adoptedStyleSheets) {
+    const sheet = new CSSStyleSheet()
+    sheet.replaceSync(style)
+    root.adoptedStyleSheets = [sheet]
+  } else root.innerHTML += `<style>${style}</style>`
+}
 
 /** Wallets open by schemes of their own, so that only those are left out which run in this page. */
 const runsHere = (link: HTMLAnchorElement) => /^(javascript|data|blob|vbscript):/.test(link.protocol)
@@ -86,7 +80,17 @@ export class PaybellStatus extends Base {
   get state(): OrderState | undefined { return this.running?.state }
 
   connectedCallback(): void {
-    if (!this.shadowRoot) this.attachShadow({ mode: 'open' }).innerHTML = template
+    // What was set before the element was known stands in the way of the accessor.
+    const early = Object.getOwnPropertyDescriptor(this, 'token')
+    if (early) {
+      delete (this as Partial<this>).token
+      this.token = early.value
+    }
+    if (!this.shadowRoot) {
+      const root = this.attachShadow({ mode: 'open' })
+      root.innerHTML = template
+      dress(root)
+    }
     this.begin()
   }
 

@@ -9,7 +9,7 @@ import { build } from 'esbuild'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { freePort, startRealGateway, type Gateway } from './gateway.ts'
 
-const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+export const chromiumFlags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 /** A shop on an origin of its own, with a real gateway and a real Chromium. */
@@ -68,7 +68,7 @@ export async function startShop(): Promise<Shop> {
   const gateway = await startRealGateway({ origins: [url] })
   const profile = mkdtempSync(join(tmpdir(), 'paybell-chromium-'))
   const browser = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, ignoreDefaultArgs: ['--disable-back-forward-cache'],
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: chromiumFlags, ignoreDefaultArgs: ['--disable-back-forward-cache'],
   })
   browser.setDefaultTimeout(60_000)
   return {

@@ -1,6 +1,7 @@
 // The demo page in a real Chromium, against a real `paybell demo`: every button on every transport.
 //   PAYBELL_BIN   the program; without it, it is built
 //   CHROMIUM      the browser; default /usr/bin/chromium
+//   PAYBELL_SCREENSHOTS   a folder for the picture of docs; without it, it is thrown away
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -197,6 +198,28 @@ describe('the demo page', () => {
       await page.waitForFunction((name) => document.getElementById('transport').textContent === name, name)
     }
     assert.equal((await heard()).length, lines)
+  })
+
+  it('links to the hosted page of its order', async () => {
+    await order()
+    const id = await text('order')
+    const [hosted] = await Promise.all([page.context().waitForEvent('page'), page.click('#hosted')])
+    await hosted.waitForSelector('paybell-status[data-status=created]')
+    await press('pay-stripe')
+    await hosted.waitForSelector('paybell-status[data-status=paid]')
+    assert.equal(hosted.url(), `${address.origin}/pay/${id}`)
+    await hosted.waitForURL(address.href)
+    await hosted.close()
+  })
+
+  it('is a picture for the docs', async () => {
+    await page.setViewportSize({ width: 1100, height: 670 })
+    await order()
+    await press('fail-3ds')
+    await status('paid')
+    await page.mouse.move(0, 0)
+    await page.emulateMedia({ reducedMotion: 'reduce' })
+    await page.screenshot({ path: join(process.env.PAYBELL_SCREENSHOTS || folder, 'demo.png') })
   })
 
   it('fits a phone', async () => {

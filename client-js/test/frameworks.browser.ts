@@ -147,6 +147,14 @@ describe('<paybell-status>', () => {
     assert.equal(await part(page, 'title').evaluate((title) => getComputedStyle(title).color), 'rgb(1, 2, 3)')
   })
 
+  it('takes a token that was set before it was defined, and needs no style-src', async () => {
+    const page = await open('early', element
+      .replace('defineStatus()', `document.head.insertAdjacentHTML('beforeend', '<meta http-equiv="Content-Security-Policy" content="style-src none">')`)
+      .replace("'token-url': '/token' + location.search, ", '') + '; status.token = token; defineStatus()', await shop.gateway.order())
+    await shows(page, 'created')
+    assert.equal(await page.locator('paybell-status [part=box]').evaluate((box) => getComputedStyle(box).textAlign), 'center')
+  })
+
   it('makes no link of what would run in the page', async () => {
     const order = await shop.gateway.order()
     const page = await open('hostile', `${element}; status.setAttribute('retry-url', ' java\\tscript:alert(1)')`, order)

@@ -26,8 +26,12 @@ export interface Gateway {
   stop(): Promise<void>
   /** Registers an order. */
   order(id?: string): Promise<string>
+  /** Registers an order on these terms, for 99 EUR where they name no amount. */
+  session(terms: object): Promise<{ token: string; urls: Record<string, string> }>
   /** An event that the backend vouches for. */
   event(order: string, event: object): Promise<void>
+  /** Revokes tokens. */
+  revoke(which: object): Promise<void>
   /** Pays an order in full. */
   pay(order: string): Promise<void>
   /** A token as the merchant's backend signs it. */
@@ -64,7 +68,7 @@ export function program(): string {
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-export async function startRealGateway({ origins = [] as string[] } = {}): Promise<Gateway> {
+export async function startRealGateway({ origins = [] as string[], hosted = undefined as object | undefined } = {}): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'paybell-gateway-'))
   const [port, adminPort] = [await freePort(), await freePort()]
   const config = join(folder, 'paybell.yaml')
@@ -74,6 +78,7 @@ export async function startRealGateway({ origins = [] as string[] } = {}): Promi
     ledger: `sqlite:${folder}/paybell.db`,
     origins,
     auth: { issuer: 'shop', keys: [{ id: 'k1', algorithm: 'HS256', secret }], api_keys: [apiKey] },
+    ...(hosted && { public_url: `http://127.0.0.1:${port}`, cluster_secret: `cluster-${secret}`, hosted: { enabled: true, ...hosted } }),
     sources: { shop: { provider: 'standard', secrets: [`whsec_${Buffer.from(secret).toString('base64')}`] } },
   }))
   const url = `http://127.0.0.1:${port}`
@@ -84,6 +89,7 @@ export async function startRealGateway({ origins = [] as string[] } = {}): Promi
       method: 'POST', body: JSON.stringify(body), headers: { Authorization: `Bearer ${apiKey}`, 'Content-Type': 'application/json' },
     })
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return response.json()
   }
   const gateway: Gateway = {
     url,
@@ -116,7 +122,9 @@ export async function startRealGateway({ origins = [] as string[] } = {}): Promi
       await ask('/v1/sessions', { order: id, amount: 9900, currency: 'EUR' })
       return id
     },
-    event: (order, event) => ask(`/v1/orders/${order}/events`, { id: randomUUID(), ...event }),
+    session: async (terms) => await ask('/v1/sessions', { amount: 9900, currency: 'EUR', ...terms }) as { token: string; urls: Record<string, string> },
+    event: async (order, event) => void await ask(`/v1/orders/${order}/events`, { id: randomUUID(), ...event }),
+    revoke: async (which) => void await ask('/v1/revocations', which),
     pay: (order) => gateway.event(order, { status: 'paid', amount: 9900, currency: 'EUR', payment: `p-${order}` }),
     token(order, seconds = 300) {
       const now = Math.floor(Date.now() / 1000)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha512"
+	"encoding/base64"
 	"net/http"
 	"strconv"
 	"strings"
@@ -97,6 +99,40 @@ func TestOptionsDoesNothing(t *testing.T) {
 		if response.StatusCode != http.StatusNoContent || content != "" || response.Header.Get("Allow") != allow {
 			t.Errorf("%s: answered %d %v %s", path, response.StatusCode, response.Header, content)
 		}
+	}
+}
+
+func TestScriptOfAVersionIsLoadedForAYear(t *testing.T) {
+	gw := startGateway(t)
+	response, content := gw.do("GET", "/"+scriptName, "", "", "Origin", "https://anyone.example")
+	h := response.Header
+	if response.StatusCode != http.StatusOK || content != string(clientjs.Script) || h.Get("Access-Control-Allow-Origin") != "*" ||
+		h.Get("Cross-Origin-Resource-Policy") != "cross-origin" || h.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+		t.Errorf("answered %d %v", response.StatusCode, h)
+	}
+	sum := sha512.Sum384([]byte(content))
+	if want := "sha384-" + base64.StdEncoding.EncodeToString(sum[:]); clientjs.Integrity() != want {
+		t.Errorf("the integrity is %s, want %s", clientjs.Integrity(), want)
+	}
+	wire, err := http.NewRequestWithContext(t.Context(), "GET", gw.base+"/paybell.0123456789abcdef.js", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response, err = http.DefaultTransport.RoundTrip(wire); err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	h = response.Header
+	if response.StatusCode != http.StatusTemporaryRedirect || h.Get("Location") != "paybell.js" || h.Get("Cache-Control") != "no-store" || h.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("another version was answered %d %v", response.StatusCode, h)
+	}
+	for path, want := range map[string]int{"/paybell.x.js": 404, "/paybell.0123456789abcdef.css": 404, "/paybell.0123456789abcdef.js/x": 404, "/": 404} {
+		if response, _ := gw.do("GET", path, "", ""); response.StatusCode != want {
+			t.Errorf("%s was answered %d", path, response.StatusCode)
+		}
+	}
+	if response, _ := gw.do("POST", "/"+scriptName, "", ""); response.StatusCode != 405 {
+		t.Errorf("POST was answered %d", response.StatusCode)
 	}
 }
 

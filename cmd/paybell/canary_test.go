@@ -92,6 +92,8 @@ type planted struct {
 func startPlanted(t *testing.T) *planted {
 	l := &planted{ledger: filepath.Join(t.TempDir(), "paybell.db")}
 	l.testGateway = startGatewayWith(t, l.ledger, func(c *config) {
+		c.Hosted.Enabled = true
+		c.ClusterSecret = secret(l.plant("the cluster secret", "CanaryClusterSecret"+rand.Text()))
 		c.Auth.Keys[0].Secret = secret(l.plant("the token secret", "CanaryTokenSecret"+rand.Text()))
 		c.Auth.APIKeys[0] = secret(l.plant("the API key", "CanaryApiKey"+rand.Text()))
 		stripe, shop := c.Sources["stripe"], c.Sources["shop"]
@@ -220,6 +222,31 @@ func (l *planted) tickets() {
 	l.meet(401, "GET", "/v1/sse?ticket="+l.plant("a bad ticket", "canary-bad-ticket"), "", "")
 }
 
+// pages opens the hosted page in every way, good and bad. What is said to who is let
+// in is looked at like an error, but for the pass itself.
+func (l *planted) pages() {
+	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
+	script := append(form, "Accept", "application/json")
+	content := l.meet(201, "POST", "/v1/tickets", l.token, "")
+	ticket := l.plant("a ticket", decode[struct{ Ticket string }](l.t, content).Ticket)
+	content = l.meet(200, "POST", "/pay/A1", "", "pass="+ticket, script...)
+	pass := decode[struct{ Pass string }](l.t, content).Pass
+	l.plant("a pass", strings.TrimPrefix(pass, "pass."))
+	l.meet(401, "POST", "/pay/A1", "", "pass="+ticket, script...)
+	l.meet(401, "POST", "/pay/A1", "", "pass="+ticket, form...)
+	l.meet(403, "POST", "/pay/A2", "", "pass="+pass, form...)
+	l.meet(403, "POST", "/pay/A2", "", "pass="+l.token, script...)
+	l.meet(401, "POST", "/pay/A1", "", "pass="+pass+"x", form...)
+	l.meet(401, "POST", "/pay/A1", "", "pass="+l.plant("a bad pass", "canary-bad-pass"), form...)
+	l.meet(400, "POST", "/pay/A1", "", strings.Repeat("x", maxHostedForm+1), form...)
+	l.meet(401, "POST", "/pay/A1?pass="+pass, "", "", form...)
+	for _, address := range []string{"/pay/A1", "/pay/A2", "/pay/A1?pass=" + pass, "/pay/A1?ticket=" + ticket} {
+		l.look("a page", l.meet(200, "GET", address, "", "", "Cookie", cookieName("A1")+"="+pass))
+		l.look("a page", l.meet(200, "GET", address, "", "", "Cookie", cookieName("A1")+"="+pass+"x"))
+		l.look("a page", l.meet(200, "GET", address, "", ""))
+	}
+}
+
 func (l *planted) backends() {
 	key := string(l.config.Auth.APIKeys[0])
 	wrong := l.plant("a wrong API key", "canary-wrong-api-key")
@@ -251,6 +278,7 @@ func TestNothingSecretComesOut(t *testing.T) {
 	l.webhooks()
 	l.tokens()
 	l.tickets()
+	l.pages()
 	l.backends()
 
 	_, metrics := l.do("GET", l.admin+"/metrics", "", "")

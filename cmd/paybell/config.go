@@ -34,6 +34,8 @@ type config struct {
 	Limits         limitsConfig `yaml:"limits"`
 	TrustedProxies []string     `yaml:"trusted_proxies"` // addresses and networks whose X-Forwarded-For is believed
 
+	Hosted hostedConfig `yaml:"hosted"`
+
 	Auth    authConfig              `yaml:"auth"`
 	Sources map[string]sourceConfig `yaml:"sources"`
 
@@ -61,6 +63,14 @@ type limitsConfig struct {
 	Orders       int `yaml:"orders"`
 	MessageBytes int `yaml:"message_bytes"`
 	Reserve      int `yaml:"reserve"` // descriptors that waiting clients leave to webhooks and all other requests
+}
+
+// A hostedConfig is about /pay/{order}, the waiting page for shops without their own.
+type hostedConfig struct {
+	Enabled        bool     `yaml:"enabled"`
+	Name           string   `yaml:"name"`            // the shop's, for its customers; may be empty
+	Back           string   `yaml:"back"`            // where the shop is, as a link; may be empty
+	FrameAncestors []string `yaml:"frame_ancestors"` // origins whose pages may hold it in a frame
 }
 
 // An authConfig says who may watch orders, and which backends may register them.

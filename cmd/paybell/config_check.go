@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/paybell/paybell/internal/clientaddr"
 	"github.com/paybell/paybell/order"
@@ -26,6 +27,7 @@ func (c *config) check() []mistake {
 	k.origins()
 	k.limits()
 	k.proxies()
+	k.hosted()
 	k.auth()
 	k.sources()
 	return k.mistakes
@@ -193,6 +195,39 @@ func (k *checker) proxies() {
 		if _, err := clientaddr.ParseProxy(text); err != nil {
 			k.mistakef(path, "%s %v", k.shown(path, text), err)
 		}
+	}
+}
+
+// maxHostedName bounds the shop's name, in characters: it is a heading on a phone.
+const maxHostedName = 60
+
+func (k *checker) hosted() {
+	h := &k.Hosted
+	if utf8.RuneCountInString(h.Name) > maxHostedName {
+		k.mistakef("hosted.name", "is longer than %d characters", maxHostedName)
+	}
+	if h.Back != "" {
+		if err := checkLink(h.Back); err != nil {
+			k.mistakef("hosted.back", "%s %v", k.shown("hosted.back", h.Back), err)
+		}
+	}
+	for i, text := range h.FrameAncestors {
+		path := k.itemPath("hosted.frame_ancestors", i)
+		origin, err := normalOrigin(text)
+		if err != nil || strings.ContainsAny(origin, ";,'") {
+			k.mistakef(path, "%s is not the origin of a page, such as https://shop.example.com", k.shown(path, text))
+			continue
+		}
+		h.FrameAncestors[i] = origin
+	}
+	if !h.Enabled {
+		return
+	}
+	if k.PublicURL == "" {
+		k.mistakef("hosted.enabled", "needs public_url, the address at which customers see the page")
+	}
+	if k.ClusterSecret == "" {
+		k.mistakef("hosted.enabled", "needs cluster_secret, with which customers' pages stay good when the gateway starts anew; make it with: openssl rand -hex 32")
 	}
 }
 

@@ -128,6 +128,10 @@ func (c *config) summarize(w io.Writer) error {
 	case 1:
 		backends = "1 API key"
 	}
+	page := ""
+	if c.Hosted.Enabled {
+		page = "  page      " + c.PublicURL + "/pay/{order}\n"
+	}
 	_, err := fmt.Fprintf(w, `ok
   listen    %s, admin %s
   ledger    %s
@@ -135,6 +139,6 @@ func (c *config) summarize(w io.Writer) error {
   keys      %s
   backends  %s
   origins   %s
-`, c.Listen, c.Admin, c.Ledger, strings.Join(sources, ", "), strings.Join(keys, ", "), backends, origins)
+%s`, c.Listen, c.Admin, c.Ledger, strings.Join(sources, ", "), strings.Join(keys, ", "), backends, origins, page)
 	return err
 }

@@ -150,6 +150,16 @@ func TestConfigMistakes(t *testing.T) {
 		"everybody a proxy":     {good + "trusted_proxies: [0.0.0.0/0]\n", nil, `paybell.yaml:3: trusted_proxies[0] "0.0.0.0/0" would take every client's word for its address; name the proxies' own networks`},
 		"proxies in a variable": {good, []string{"PAYBELL_TRUSTED_PROXIES=::1,x"}, `PAYBELL_TRUSTED_PROXIES: trusted_proxies the value of PAYBELL_TRUSTED_PROXIES is not an address or a network, such as 192.0.2.7 or 10.0.0.0/8`},
 
+		"page without an address": {good + "hosted: {enabled: true}\n", nil, `2 mistakes in the configuration:
+  paybell.yaml:3: hosted.enabled needs public_url, the address at which customers see the page
+  paybell.yaml:3: hosted.enabled needs cluster_secret, with which customers' pages stay good when the gateway starts anew; make it with: openssl rand -hex 32`},
+		"page with a bad link":  {good + "hosted: {back: 'http://shop.example'}\n", nil, `paybell.yaml:3: hosted.back "http://shop.example" is not an absolute https URL (http is for addresses of this machine)`},
+		"page with a long name": {good + "hosted: {name: " + strings.Repeat("名", 61) + "}\n", nil, `paybell.yaml:3: hosted.name is longer than 60 characters`},
+		"page in a frame of all": {good + "hosted: {frame_ancestors: ['https://a.example', '*']}\n", nil,
+			`paybell.yaml:3: hosted.frame_ancestors[1] "*" is not the origin of a page, such as https://shop.example.com`},
+		"page in a frame of a policy": {good + "hosted: {frame_ancestors: ['https://a;script-src']}\n", nil,
+			`paybell.yaml:3: hosted.frame_ancestors[0] "https://a;script-src" is not the origin of a page, such as https://shop.example.com`},
+
 		"no key":          {"auth: {issuer: x}\n" + goodSources, nil, `paybell.yaml:1: auth.keys is missing: without a key no token could be checked, and nobody could watch an order`},
 		"empty API key":   {"auth: {keys: [{id: k1, algorithm: HS256, secret: x}], api_keys: [' ']}\n" + goodSources, nil, `paybell.yaml:1: auth.api_keys[0] is empty`},
 		"no source":       {goodAuth, nil, `paybell.yaml: sources is missing: without a source no provider could tell of a payment`},
@@ -239,6 +249,21 @@ func TestConfigOverrides(t *testing.T) {
 	want := ":2:31m0s{c k}[https://a.example http://b.example:8080][k1 k2]at700-1[10.0.0.0/8::1]"
 	if strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestConfigOfAHostedPage(t *testing.T) {
+	c := mustParse(t, good+"public_url: https://pay.example.com/\ncluster_secret: "+clusterSecret+"\norigins: [https://shop.example]\n"+
+		"hosted: {name: Bell, frame_ancestors: ['https://Shop.Example:443/']}\n", "PAYBELL_HOSTED_ENABLED=true", "PAYBELL_HOSTED_BACK=http://localhost:3000/")
+	if h := c.Hosted; !h.Enabled || h.Name != "Bell" || h.Back != "http://localhost:3000/" || fmt.Sprint(h.FrameAncestors) != "[https://shop.example]" {
+		t.Errorf("%+v", h)
+	}
+	if got := fmt.Sprint(c.pageOrigins(), c.Origins); got != "[https://shop.example https://pay.example.com] [https://shop.example]" {
+		t.Errorf("these may connect: %s", got)
+	}
+	var said strings.Builder
+	if err := c.summarize(&said); err != nil || !strings.Contains(said.String(), "page      https://pay.example.com/pay/{order}\n") {
+		t.Errorf("%v, %s", err, said.String())
 	}
 }
 

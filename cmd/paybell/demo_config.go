@@ -26,6 +26,8 @@ func demoConfig(port int, file string) *config {
 	c.PublicURL = fmt.Sprintf("http://127.0.0.1:%d", port)
 	c.Origins = []string{c.PublicURL, fmt.Sprintf("http://localhost:%d", port)}
 	c.Ledger = ledger("sqlite:" + file)
+	c.ClusterSecret = secret(rand.Text() + rand.Text())
+	c.Hosted = hostedConfig{Enabled: true, Name: "Paybell demo shop", Back: c.PublicURL + "/demo"}
 	c.Drain = 100 * time.Millisecond
 	c.Auth.Issuer = c.PublicURL
 	c.Auth.Keys = []keyConfig{{ID: "demo", Algorithm: "HS256", Secret: secret(rand.Text() + rand.Text())}}

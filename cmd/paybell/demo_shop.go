@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ var demoFiles embed.FS
 const (
 	demoAmount   = 9900
 	demoCurrency = "EUR"
+	demoPatience = 30 * time.Minute // until an order expires
 )
 
 // A demoShop is the shop and its two payment providers. It signs as they would,
@@ -94,7 +96,10 @@ func (s *demoShop) secure(w http.ResponseWriter, r *http.Request) {
 // to the payment page.
 func (s *demoShop) order(w http.ResponseWriter, r *http.Request) {
 	id := fmt.Sprintf("D-%s-%d", s.run, 1000+s.orders.Add(1))
-	terms := order.Terms{Amount: demoAmount, Currency: demoCurrency, Mode: order.Test}
+	terms := order.Terms{
+		Amount: demoAmount, Currency: demoCurrency, Mode: order.Test,
+		ReturnURL: s.base + "/demo", ExpiresAt: time.Now().UTC().Add(demoPatience).Truncate(time.Second),
+	}
 	if _, err := s.ledger.Register(r.Context(), order.IdempotencyKey{}, id, terms); err != nil {
 		invalid(err.Error()).Write(w)
 		return
@@ -105,7 +110,7 @@ func (s *demoShop) order(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusCreated, map[string]any{
-		"order": id, "amount": demoAmount, "currency": demoCurrency, "token": token,
+		"order": id, "amount": demoAmount, "currency": demoCurrency, "token": token, "page": s.page(id, token),
 	})
 }
 
@@ -115,8 +120,11 @@ func (s *demoShop) token(w http.ResponseWriter, r *http.Request) {
 		invalid(err.Error()).Write(w)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"token": token})
+	writeJSON(w, http.StatusOK, map[string]string{"token": token, "page": s.page(r.PathValue("order"), token)})
 }
+
+// page is where the hosted page of an order is, as the demo's own page links to it.
+func (s *demoShop) page(id, token string) string { return "/pay/" + url.PathEscape(id) + "#" + token }
 
 func (s *demoShop) mint(id string) (string, error) {
 	if err := order.CheckID(id); err != nil || !strings.HasPrefix(id, "D-"+s.run+"-") {

@@ -90,7 +90,7 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 	g.teller = newTellTale(g.ledger, g.metrics.untold.Inc, log)
 	g.hub = hub.New(g.ledger, g.authorize, hub.Options{
 		Revoked: g.revoked, Tickets: g.ledger, TicketSecret: []byte(c.ClusterSecret),
-		Limits: g.hubLimits(), Address: g.address, Origins: c.Origins, Told: g.teller.tell, Observer: g.metrics, Log: log,
+		Limits: g.hubLimits(), Address: g.address, Origins: c.pageOrigins(), Told: g.teller.tell, Observer: g.metrics, Log: log,
 	})
 	g.follower = hub.NewFollower(st, g.hub, hub.FollowerOptions{Observer: g.metrics.follower(), Log: log})
 	g.revocations = newRevocations(st, revoked, g.hub.Revoke, log)
@@ -104,6 +104,13 @@ func newGateway(c *config, st store, log *slog.Logger) (*gateway, error) {
 		return nil, err
 	}
 	g.public = g.publicRoutes(webhooks, backend)
+	if c.Hosted.Enabled {
+		page, err := newHosted(c, g.hub, g.ledger)
+		if err != nil {
+			return nil, err
+		}
+		g.public.Handle("/pay/{order}", methods{http.MethodGet: http.HandlerFunc(page.show), http.MethodPost: http.HandlerFunc(page.enter)})
+	}
 	g.admin = g.adminRoutes()
 	return g, nil
 }

@@ -86,6 +86,7 @@ func newRootCommand() *cobra.Command {
 		newVerifyCommand(),
 		newBenchCommand(),
 		newDoctorCommand(),
+		newScriptCommand(),
 		newVersionCommand(),
 	)
 	return root

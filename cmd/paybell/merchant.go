@@ -32,6 +32,7 @@ type merchant struct {
 	keys      *auth.APIKeys
 	minter    *auth.Minter // nil: no configured key can sign
 	publicURL string
+	hosted    bool // there is a waiting page for each order
 	log       *slog.Logger
 
 	revocations *revocations
@@ -46,7 +47,7 @@ func newMerchant(c *config, ledger *order.Ledger, revocations *revocations, log 
 	if err != nil && !errors.Is(err, errNoSigningKey) {
 		return nil, err
 	}
-	return &merchant{ledger: ledger, keys: keys, minter: minter, publicURL: c.PublicURL, log: log, revocations: revocations}, nil
+	return &merchant{ledger: ledger, keys: keys, minter: minter, publicURL: c.PublicURL, hosted: c.Hosted.Enabled, log: log, revocations: revocations}, nil
 }
 
 // session answers POST /v1/sessions: it registers an order and mints the token
@@ -90,6 +91,9 @@ func (m *merchant) session(w http.ResponseWriter, r *http.Request) {
 		default:
 			expires := claims.Expires.UTC()
 			answer.Token, answer.ExpiresAt = &token, &expires
+			if m.hosted {
+				answer.URLs["page"] = m.publicURL + "/pay/" + url.PathEscape(s.order) + "#" + token
+			}
 		}
 	}
 	writeJSON(w, http.StatusCreated, answer)

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
 	"net/http"
 	"net/http/pprof"
 	"slices"
@@ -11,7 +8,6 @@ import (
 
 	"github.com/rs/cors"
 
-	clientjs "github.com/paybell/paybell/client-js"
 	"github.com/paybell/paybell/internal/problem"
 )
 
@@ -60,6 +56,7 @@ func (g *gateway) publicRoutes(webhooks http.Handler, m *merchant) *http.ServeMu
 	mux.Handle("/v1/orders/{order}/ack", page(http.MethodPost, g.hub.Ack))
 	mux.Handle("/v1/tickets", page(http.MethodPost, g.hub.Tickets))
 	mux.Handle("/paybell.js", methods{http.MethodGet: http.HandlerFunc(script)})
+	mux.HandleFunc("/{script}", versionedScript)
 
 	mux.Handle("/v1/sessions", methods{http.MethodPost: http.HandlerFunc(m.session)})
 	mux.Handle("/v1/revocations", methods{http.MethodPost: http.HandlerFunc(m.revoke)})
@@ -108,39 +105,6 @@ func (g *gateway) browsers() func(http.Handler) http.Handler {
 		ExposedHeaders: []string{"ETag", "Retry-After"},
 		MaxAge:         600,
 	}).Handler
-}
-
-// scriptTag changes with the script, so that a browser asks but seldom loads.
-var scriptTag = func() string {
-	sum := sha256.Sum256(clientjs.Script)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-}()
-
-// script serves the client library, to pages of any origin: it is no secret.
-func script(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Content-Type", "text/javascript; charset=utf-8")
-	header.Set("Cache-Control", "public, max-age=300")
-	header.Set("ETag", scriptTag)
-	header.Set("Access-Control-Allow-Origin", "*")
-	header.Set("X-Content-Type-Options", "nosniff")
-	if knowsScript(r) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	header.Set("Content-Length", fmt.Sprint(len(clientjs.Script)))
-	w.Write(clientjs.Script)
-}
-
-// knowsScript says whether If-None-Match (RFC 9110, section 13.1.2) names the
-// script as it is. A proxy that compresses makes the tag a weak one.
-func knowsScript(r *http.Request) bool {
-	for tag := range strings.SplitSeq(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
-		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == scriptTag || tag == "*" {
-			return true
-		}
-	}
-	return false
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
@@ -85,9 +84,13 @@ func readTerms(data strictjson.Object) (t order.Terms, err error) {
 	if t.ReturnURL, err = textField(data, "return_url"); err != nil {
 		return t, err
 	}
-	if u, err := url.Parse(t.ReturnURL); t.ReturnURL != "" &&
-		(err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || len(t.ReturnURL) > order.MaxURLLength) {
-		return t, errors.New("return_url is not an absolute http or https URL")
+	if t.ReturnURL != "" {
+		if err := checkLink(t.ReturnURL); err != nil {
+			return t, fmt.Errorf("return_url %w", err)
+		}
+		if len(t.ReturnURL) > order.MaxURLLength {
+			return t, fmt.Errorf("return_url is longer than %d bytes", order.MaxURLLength)
+		}
 	}
 	expires, err := textField(data, "expires_at")
 	if err != nil || expires == "" {

@@ -115,6 +115,7 @@ async function newOrder() {
   $('latency').textContent = '–'
   delete $('latency').dataset.ms
   $('order').textContent = id
+  offerHosted(current)
   $('new-order').textContent = 'New order'
   for (const action of actions) $(action).disabled = false
   watch(current)
@@ -139,9 +140,18 @@ function watch(order) {
 
 /** The token that came with the order serves the first connection. */
 async function tokenOf(order) {
-  const { token } = order.token ? order : await post(`/demo/orders/${order.id}/token`)
+  const { token, page } = order.token ? order : await post(`/demo/orders/${order.id}/token`)
   order.token = undefined
+  order.page = page
+  offerHosted(order)
   return token
+}
+
+/** Links to the page that the gateway itself has for the order, with the newest token. */
+function offerHosted(order) {
+  if (order !== current) return
+  $('hosted').href = order.page
+  $('hosted').hidden = false
 }
 
 async function act(action) {

@@ -41,14 +41,14 @@ func (n *node) isRevoked(g Grant) bool {
 }
 
 // old is a grant for an order that is a minute old, and young one from the next
-// second.
+// minute: a second that ends meanwhile makes it no older than a revocation.
 func old(id string) Grant {
 	return Grant{TokenID: "t-" + id, Subject: "u-" + id, KeyID: "k-" + id, Orders: []string{id}, Issued: time.Now().Add(-time.Minute)}
 }
 
 func young(id string) Grant {
 	g := old(id)
-	g.TokenID, g.Issued = "t2-"+id, time.Now().Add(time.Second)
+	g.TokenID, g.Issued = "t2-"+id, time.Now().Add(time.Minute)
 	return g
 }
 

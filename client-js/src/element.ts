@@ -9,7 +9,7 @@
  *  ```
  *  @module */
 import { languageFor, languages, unknown } from './element-texts.ts'
-import { type OrderState, type Watch, watchOrder, type WatchOptions } from './index.ts'
+import { type OrderState, type Watch, watchOrder, type WatchOptions } from './full.ts'
 
 /** Like the statuses that customers see: waits, must act, is done, may try again, must order anew. */
 type Mood = 'waiting' | 'action' | 'done' | 'failed'

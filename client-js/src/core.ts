@@ -7,10 +7,10 @@
  *  watchOrder({ url, order, token, transports: [sse], onChange })
  *  ```
  *  @module */
-import type { CoreOptions, Watch } from './options.ts'
+import type { CoreOptions } from './options.ts'
 import { untilPaid, type Waiting } from './payment.ts'
 import type { OrderState } from './protocol.ts'
-import { startWatch } from './watch.ts'
+import { watchOrder } from './watch.ts'
 
 export { ack } from './ack.ts'
 export type { Connection, Limits } from './connection.ts'
@@ -30,15 +30,10 @@ export { sse } from './sse.ts'
 export { states } from './states.ts'
 export { shareTabs } from './tabs.ts'
 export type { Asking, End, EndKind, Link, Transport, TransportName, WebSocketConstructor, WebSocketLike } from './transport.ts'
+export { watchOrder } from './watch.ts'
 export { websocket } from './websocket.ts'
-
-/** Watches one order until `close()`. See the `watchOrder` of `@paybell/client`.
- *  @throws TypeError when no transport is available here, or an option makes no sense. */
-export function watchOrder(options: CoreOptions): Watch {
-  return startWatch(options)
-}
 
 /** Resolves when the order is paid. See the `waitForPayment` of `@paybell/client`. */
 export async function waitForPayment(options: CoreOptions & Waiting): Promise<OrderState> {
-  return untilPaid(startWatch(options), options)
+  return untilPaid(watchOrder(options), options)
 }

@@ -10,7 +10,7 @@
  *  @module */
 import { icons, moods } from './element-looks.ts'
 import { languageFor, languages, unknown } from './element-texts.ts'
-import { type OrderState, type Watch, watchOrder, type WatchOptions } from './index.ts'
+import { type OrderState, type Watch, watchOrder, type WatchOptions } from './full.ts'
 
 const style = `
 :host { display: block; font: 16px/1.5 system-ui, sans-serif; color: #1e2530; }

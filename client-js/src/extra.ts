@@ -1,7 +1,6 @@
 import type { Connection, Limits } from './connection.ts'
 import type { Plan } from './ladder.ts'
 import type { CoreOptions, Watch, WatchEvents } from './options.ts'
-import type { OrderState } from './protocol.ts'
 import type { TransportName } from './transport.ts'
 
 /** What the parts of a watch tell each other, beside what they tell the page. */
@@ -12,7 +11,7 @@ export interface InnerEvents extends WatchEvents {
   show: () => void
 }
 
-/** A running watch, as its extras see it. */
+/** A running watch, as its extras see it. What is not `readonly` changes as it goes. */
 export interface Inside {
   /** What the page holds. */
   readonly watch: Watch
@@ -20,27 +19,31 @@ export interface Inside {
   readonly limits: Limits
   /** The gateway's address, ending in a slash. */
   readonly base: string
-  fetch: typeof fetch
+  readonly order: string
   on<Name extends keyof InnerEvents>(event: Name, listener: InnerEvents[Name]): () => void
   tell<Name extends keyof InnerEvents>(event: Name, ...args: Parameters<InnerEvents[Name]>): void
-  /** The last token; empty before the first. */
-  token(): string
-  /** Shows a state if it is news. Another epoch is believed when it comes as a snapshot. */
-  show(state: OrderState, snapshot: boolean, transport: TransportName): void
+  /** Shows a state of the order if it is news. Another epoch is believed when it comes as a snapshot, of which
+   *  `onSnapshot` hears first. Throws when it is no state. */
+  show(state: unknown, snapshot: boolean, transport: TransportName, onSnapshot?: () => void): void
   /** Notes the transport in use, whoever uses it. */
   use(transport: TransportName | null): void
-  /** The connection at hand, delivering or not. */
-  connection(): Connection | undefined
-  /** Opens another connection beside it, by the transport at that place, which takes its place once it delivers. */
+  /** Opens another connection beside the one at hand, by the transport at that place, which takes its place once it delivers. */
   open(at: number): Connection
   /** Ends the connection at hand and what is waited for, so that the gates are asked anew. */
-  cut(reason: string): void
-  /** Ends the wait for the next connection, unless the gateway asked for it. Returns whether it did. */
-  hurry(): boolean
-  /** Lets a plan choose among the transports. */
-  plan(plan: Plan): void
-  /** Has every connection wait until what this returns resolves. */
-  gate(wait: () => Promise<unknown> | undefined): void
+  cut(): void
+  /** Nothing is connected while there is one. Who takes one away resolves it then. */
+  readonly gates: Set<Promise<void>>
+  /** Chooses among the transports. */
+  plan: Plan
+  /** The connection at hand, delivering or not. */
+  connection?: Connection | undefined
+  /** The last token; empty before the first. */
+  token: string
+  /** How many times it was tried in a row. */
+  attempt: number
+  /** Ends the wait for the next connection, which the gateway asked for until `hurryFrom`, in ms since 1970. */
+  waiting?: AbortController
+  hurryFrom: number
 }
 
 /** Something that a watch does beside connecting. A page that leaves it out does not bundle it. */

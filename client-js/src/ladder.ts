@@ -4,44 +4,42 @@ import type { EndKind } from './transport.ts'
  *  let a connection open and cut it. */
 const brokenOff = 3
 
-/** Says which transport is tried next, by its place in the list. */
+/** Says which transport is tried next. */
 export interface Plan {
-  /** The transport to try now. */
+  /** The transport to try now, by its place in the list. */
   at: number
-  /** The transport `at` delivered. */
-  worked(at: number): void
-  /** What went wrong until now counts no longer. */
-  forgive(): void
-  /** The transport at hand ended, before it delivered or soon after. Returns true when another one is
-   *  to be tried at once, false when a wait is due. */
-  missed(kind: EndKind, delivered?: boolean): boolean
+  /** The transport at hand ended: it never delivered, or soon broke, or was `sound`, so that what went wrong before
+   *  counts no longer. Returns true when another one is to be tried at once, false when a wait is due. */
+  missed?(kind: EndKind, delivered?: unknown, sound?: unknown): boolean
 }
 
 /** Chooses which of `count` transports is tried next. Every round begins with the one that worked
- *  last (at first: the first), so that an outage of the gateway, in which all fail, leaves nobody
+ *  last (at first: `first`), so that an outage of the gateway, in which all fail, leaves nobody
  *  on a slower way than needed. Within a round a transport that is refused, or is lost before its
  *  first snapshot for the second time, makes way for the next at once. */
-export function createLadder(count: number): Plan {
-  let preferred = 0
-  let misses: number[]
-  const ladder: Plan = {
-    at: 0,
-    worked(at) {
+export function createLadder(count: number, first = 0) {
+  let preferred = first
+  let misses: number[] = []
+  const ladder = {
+    at: first,
+    /** The transport at that place delivered. */
+    worked(at: number) {
       preferred = ladder.at = at
     },
-    forgive() {
-      misses = Array(count).fill(0)
-    },
-    missed(kind, delivered) {
+    missed(kind: EndKind, delivered?: unknown, sound?: unknown) {
       const { at } = ladder
       ladder.at = preferred
-      if (kind !== 'refused' && (kind !== 'lost' || ++misses[at]! < (delivered ? brokenOff : 2))) return false
-      const next = (at + 1) % count
-      if (next === preferred) ladder.forgive()
-      else ladder.at = next
-      return next !== preferred
+      if (sound) misses = []
+      else if (kind === 'refused' || (kind === 'lost' && (misses[at] = (misses[at] ?? 0) + 1) >= (delivered ? brokenOff : 2))) {
+        const next = (at + 1) % count
+        if (next !== preferred) {
+          ladder.at = next
+          return true
+        }
+        misses = []
+      }
+      return false
     },
   }
-  ladder.forgive()
   return ladder
 }

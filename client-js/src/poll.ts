@@ -1,27 +1,24 @@
-import { retryAfter, sleep } from './backoff.ts'
-import { type Asking, type End, endOf, request, type Transport, type TransportName } from './transport.ts'
-
-/** Asks once for the order's state. Resolves with the pause in ms that the gateway wishes before
- *  the next question, or with the end when it did not answer. */
-export async function ask(to: Asking, query = '', tag?: string): Promise<number | End> {
-  const response = await request(to, `orders/${encodeURIComponent(to.order)}${query}`, tag ? { 'If-None-Match': tag } : {})
-  if (response.status === 200) to.received(await response.json(), true)
-  else if (response.status !== 304) return endOf(response)
-  return retryAfter(response.headers.get('Retry-After'))
-}
+import { askedWait, retryAfter, sleep } from './backoff.ts'
+import { entityTag } from './protocol.ts'
+import { endOf, request, type Transport, type TransportName } from './transport.ts'
 
 /** The first question names no state, so that it is answered, and this way known to be open, at once. */
 function polling(name: TransportName, query: string): Transport {
   return {
     name,
     async open(link) {
-      for (let tag: string | undefined; ; tag = link.tag()) {
+      for (let tag = '', before = tag; ; before = tag) {
         const asked = Date.now()
-        let pause = await ask(link, query, tag)
-        if (typeof pause !== 'number') return pause
+        const response = await request(link, `orders/${encodeURIComponent(link.order)}${query}`, tag ? { 'If-None-Match': tag } : {})
+        if (response.status === 200) {
+          const state = await response.json()
+          link.received(state, true)
+          tag = entityTag(state)
+        } else if (response.status !== 304) return link.end(...endOf(response))
         link.confirmed()
+        let pause = askedWait(retryAfter(response.headers.get('Retry-After')))
         // A cache or a proxy that does not hold requests would turn this into a tight loop.
-        if (!pause && link.tag() === tag && Date.now() - asked < 1000) pause = 2000
+        if (!pause && before === tag && Date.now() - asked < 1000) pause = 2000
         link.heard(pause)
         if (pause) await sleep(pause, link.signal)
       }

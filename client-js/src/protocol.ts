@@ -30,17 +30,17 @@ export interface OrderState {
   updated_at: string | null
 }
 
-/** Says whether a value has what the version rules need. The rest is the gateway's promise. */
-export function isOrderState(value: unknown): value is OrderState {
-  const { epoch, status, version } = Object(value)
-  return typeof epoch === 'string' && typeof status === 'string' && Number.isSafeInteger(version) && version >= 0
-}
-
 /** Says whether `next` is to be shown after `shown`. In one epoch versions only rise. Another
  *  epoch is believed when it comes as a snapshot: the gateway starts every client afresh. */
 export function isNews(shown: OrderState | undefined, next: OrderState, snapshot: boolean): boolean {
-  if (!shown) return true
-  return shown.epoch === next.epoch ? next.version > shown.version : snapshot
+  return shown?.epoch === next.epoch ? next.version > shown.version : snapshot || !shown
+}
+
+/** Reads a state. Throws when the value lacks what the version rules need; the rest is the gateway's promise. */
+export function readState(value: unknown): OrderState {
+  const { epoch, version } = Object(value)
+  if (!epoch || +version !== version) throw new TypeError('no state')
+  return value as OrderState
 }
 
 /** The entity tag of a state (RFC 9110, section 8.8.3). It is built here and not read from the

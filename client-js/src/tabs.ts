@@ -1,4 +1,5 @@
 import type { Extra } from './extra.ts'
+import { shut } from './gate.ts'
 import type { OrderState } from './protocol.ts'
 import type { TransportName } from './transport.ts'
 
@@ -14,38 +15,37 @@ const askEvery = 20_000
  *  holds the lock connects. The browser hands the lock on when its tab is closed; a tab that does not
  *  answer any more, because it is frozen, is robbed of it. Where the browser lacks either, every tab
  *  is on its own. */
-export const shareTabs: Extra = ({ base, options, watch, on, tell, show, use, cut, gate }) => {
-  const locks = globalThis.navigator?.locks
-  if (!globalThis.document || !locks || !globalThis.BroadcastChannel) return
-  const name = `paybell ${base} ${options.order}`
+export const shareTabs: Extra = ({ base, order, watch, on, tell, show, use, cut, gates }) => {
+  const { document, navigator, BroadcastChannel } = globalThis
+  const locks = document && BroadcastChannel && navigator.locks
+  if (!locks) return
+  const name = `paybell ${base} ${order}`
   let channel: BroadcastChannel | undefined
   let waiting: AbortController
   let timer: ReturnType<typeof setTimeout>
   let leads = false
+  let pass = () => {}
   let release = () => {}
-  let begin!: () => void
-  let turn: Promise<void> | undefined
 
-  const queue = (steal: boolean) => {
+  const queue = (steal?: boolean) => {
     const at = channel
     const lead = () => {
       if (at !== channel) return
       leads = true
       clearTimeout(timer)
       use(null)
-      begin()
+      pass()
       return new Promise<void>((resolve) => { release = resolve })
     }
-    turn ??= new Promise((resolve) => { begin = resolve })
     waiting = new AbortController()
     locks.request(name, steal ? { steal } : { signal: waiting.signal }, lead).catch((error) => {
       if (at !== channel) return
       if (error.name !== 'AbortError') lead() // a page that may have no locks is on its own
       else if (leads) { // robbed
         leads = false
-        turn = undefined
-        queue(false)
-        cut('another tab connects')
+        pass = shut(gates)
+        queue()
+        cut()
         ask()
       }
     })
@@ -63,7 +63,7 @@ export const shareTabs: Extra = ({ base, options, watch, on, tell, show, use, cu
     })
   }
   const say = () => {
-    if (leads) channel?.postMessage({ state: watch.state, transport: watch.transport })
+    if (leads) channel!.postMessage({ state: watch.state, transport: watch.transport })
   }
   const enter = () => {
     if (channel) return
@@ -78,18 +78,19 @@ export const shareTabs: Extra = ({ base, options, watch, on, tell, show, use, cu
         use(data.transport)
       }
     }
-    queue(false)
+    pass = shut(gates)
+    queue()
     ask()
   }
   const leave = () => {
     channel?.close()
-    channel = turn = undefined
+    channel = undefined
     leads = false
     clearTimeout(timer)
-    waiting?.abort()
+    waiting.abort()
     release()
+    pass()
   }
-  gate(() => turn)
   on('change', say)
   on('transport', say)
   on('show', () => {

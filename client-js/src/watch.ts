@@ -1,61 +1,61 @@
-import { retryDelay, sleep } from './backoff.ts'
-import { connect, type Connection, type Limits } from './connection.ts'
-import { createEvents } from './events.ts'
-import type { Inside } from './extra.ts'
-import type { Plan } from './ladder.ts'
+import { askedWait, retryDelay, sleep } from './backoff.ts'
+import { type Connection, type Limits, refusalsOfPlainToken, tooLate } from './connection.ts'
+import type { InnerEvents, Inside } from './extra.ts'
 import { type ActionState, type CoreOptions, type ErrorCode, type Watch, WatchError } from './options.ts'
-import { entityTag, isNews, type OrderState } from './protocol.ts'
-import type { End, TransportName } from './transport.ts'
+import { isNews, type OrderState, readState } from './protocol.ts'
+import type { End, Link, TransportName } from './transport.ts'
 
-const production: Limits = { answer: 5_000, silence: 60_000, stable: 10_000, renewal: 5_000, slow: 3_000, climb: 60_000 }
+type Listeners = Set<[event: keyof InnerEvents, listener: ((...args: any[]) => void) | undefined]>
 
-/** A plain token may be refused so often before the watch is given up. */
-const refusalsOfPlainToken = 3
-
-/** Without the extra `fallBack`, the first transport is the only one. */
-const firstOnly: Plan = { at: 0, worked() {}, forgive() {}, missed: () => false }
-
-/** See `watchOrder`; tests set the limits. */
-export function startWatch(options: CoreOptions, limits: Limits = production): Watch {
-  const { WebSocket = globalThis.WebSocket, onChange, onTransport, onError, signal, order } = options
-  const transports = options.transports.filter(({ name }) => name !== 'websocket' || WebSocket)
+/** Watches one order until `close()`. See the `watchOrder` of `@paybell/client`. The limits are for tests.
+ *  @throws TypeError when an option makes no sense. */
+export function watchOrder(options: CoreOptions & { limits?: Limits }): Watch {
+  const { signal, order, token: given, transports, limits = { answer: 5_000, silence: 60_000, stable: 10_000, renewal: 5_000 } } = options
   const base = new URL(options.url, globalThis.location?.href).href.replace(/\/*$/, '/')
-  if (!transports.length || !order || !options.token || !/^http/.test(base)) {
-    throw new TypeError('paybell: needs url, order, token and a transport that works here')
+  if (!transports[0] || !order || !given || !/^http/.test(base)) {
+    throw new TypeError('paybell: url, order, token?')
   }
-  const plain = typeof options.token === 'string' && options.token
-  // A browser's fetch refuses to be a method.
-  const fetch = (input: RequestInfo | URL, init?: RequestInit) => (options.fetch ?? globalThis.fetch)(input, init)
-  const { on, tell, silence } = createEvents({ change: [onChange], transport: [onTransport], error: [onError] })
-  const gates: (() => Promise<unknown> | undefined)[] = []
+  const plain = typeof given === 'string'
+  const listeners: Listeners = new Set([['change', options.onChange], ['transport', options.onTransport], ['error', options.onError]])
 
   let state: OrderState | undefined
   let transport: TransportName | null = null
-  let connection: Connection | undefined
-  let token = ''
   let tokenAskedAt = 0
-  let attempt = 0
   let unauthorized = 0
-  let hurryFrom = 0
-  let cuts = 0
-  let waiting: AbortController | undefined
-  let plan = firstOnly
   let closed = false
   let over!: (failure?: WatchError) => void
-  const ended = new Promise<WatchError | undefined>((resolve) => { over = resolve })
+
+  // Who is told
+
+  const on: Inside['on'] = (event, listener) => {
+    const entry: [typeof event, typeof listener] = [event, listener]
+    listeners.add(entry)
+    return () => listeners.delete(entry)
+  }
+  /** What a listener throws is its own affair, and must not end the watch. */
+  const tell: Inside['tell'] = (event, ...args) => {
+    for (const entry of [...listeners]) {
+      try {
+        if (entry[0] === event && listeners.has(entry)) entry[1]?.(...args)
+      } catch (error) {
+        setTimeout(() => { throw error })
+      }
+    }
+  }
 
   // What is known
 
-  const show: Inside['show'] = (next, snapshot, transport) => {
-    if (closed || !isNews(state, next, snapshot)) return
+  const show: Inside['show'] = (value, snapshot, transport, onSnapshot) => {
+    const next = readState(value)
+    if (closed || next.order !== order) return
+    if (snapshot) onSnapshot?.()
+    if (!isNews(state, next, snapshot)) return
     state = next
     tell('change', next, { transport, receivedAt: performance.timeOrigin + performance.now() || Date.now() })
-    if (next.status === 'requires_action' && state === next) tell('requires_action', next as ActionState)
+    tell(next.status as 'requires_action', next as ActionState) // no other event has the name of a status
   }
   const use: Inside['use'] = (next) => {
-    if (closed || next === transport) return
-    transport = next
-    tell('transport', next)
+    if (next !== transport) tell('transport', transport = next)
   }
   const report = (message: string, code: ErrorCode, fatal = false) => {
     const error = new WatchError(message, code, fatal, state)
@@ -68,125 +68,134 @@ export function startWatch(options: CoreOptions, limits: Limits = production): W
   const askToken = async (): Promise<string | undefined> => {
     tokenAskedAt = Date.now()
     try {
-      return (plain || await (options.token as () => Promise<string>)()).trim()
+      return (plain ? given : await given()).trim()
     } catch (error) {
       report(`token: ${error}`, 'token')
     }
     return undefined
   }
-  /** Waits until three quarters of the token's life are over, as far as this side can tell; spaced,
-   *  because a token that is always about to expire must not become a storm of requests. */
-  const renew = async (seconds: number, signal: AbortSignal) => {
-    tell('tokenExpiring', seconds)
-    if (plain) return undefined
-    const age = Date.now() - tokenAskedAt
-    await sleep(Math.max(limits.renewal - age, (seconds * 3000 - age) / 4 || 0), signal)
-    const next = signal.aborted ? undefined : await askToken()
-    return !next || next === token || signal.aborted ? undefined : token = next
-  }
 
   // Connections
 
-  const open = (rung: number): Connection => {
-    const transport = transports[rung]!
-    const opened = connect({
-      transport, base, token, limits, WebSocket, order, fetch, renew,
-      tag: () => state && entityTag(state),
-      onState: (next, snapshot) => show(next, snapshot, transport.name),
-      onConfirmed: () => {
-        unauthorized = 0
-        plan.worked(rung)
-        const before = connection
-        connection = opened
-        if (before !== opened) before?.end({ kind: 'goodbye', reason: 'climbed' })
-        use(transport.name)
+  /** Opens one, in a moment: not before its owner knows it, because the page's own fetch may close the watch. */
+  const open = (at: number): Connection => {
+    const { name } = transports[at]!
+    const abort = new AbortController()
+    const { signal } = abort
+    let timer: ReturnType<typeof setTimeout>
+    const expect = (patience = 0) => {
+      if (signal.aborted) return
+      const limit = patience + (opened.confirmedAt || /poll/.test(name) ? limits.silence : limits.answer)
+      const due = Date.now() + limit
+      clearTimeout(timer)
+      timer = setTimeout(() => {
+        // What arrived meanwhile is read after the timers: give it a chance to be heard.
+        if (Date.now() - due > tooLate) expect()
+        else opened.end(opened.heardAt ? 'lost' : 'refused', 'silent')
+      }, limit)
+    }
+    const opened: Link & Connection = {
+      ...inside, name, signal,
+      confirmedAt: 0,
+      heardAt: 0,
+      heard(patience = 0) {
+        opened.heardAt = Date.now() + patience
+        expect(patience)
       },
-    })
+      received: (state, snapshot) => show(state, snapshot, name, opened.confirmed),
+      confirmed() {
+        if (opened.confirmedAt || signal.aborted) return
+        opened.confirmedAt = Date.now()
+        const before = inside.connection
+        inside.connection = opened
+        if (before !== opened) before?.end('goodbye')
+        use(name)
+      },
+      // Waits until three quarters of the token's life are over, as far as this side can tell; spaced,
+      // because a token that is always about to expire must not become a storm of requests.
+      async renew(seconds, renewed) {
+        tell('tokenExpiring', seconds)
+        if (plain) return
+        const age = Date.now() - tokenAskedAt
+        await sleep(Math.max(limits.renewal - age, (seconds * 3000 - age) / 4 || 0), signal)
+        if (signal.aborted) return
+        const next = await askToken()
+        if (next && next !== inside.token && !signal.aborted) renewed(inside.token = next)
+      },
+      end(...end) {
+        if (signal.aborted) return
+        clearTimeout(timer)
+        abort.abort()
+        if (opened === inside.connection) after(opened, end)
+        else opened.onEnd?.()
+      },
+    }
+    expect()
+    Promise.resolve()
+      .then(() => transports[at]!.open(opened))
+      // A browser's error may quote the header or the sub-protocol that it does not like.
+      .catch((error) => opened.end('lost', `${error}`.split(opened.token).join('…')))
     return opened
   }
   /** Waits as long as the gateway asked, if it did, and a random while on top. */
-  const wait = async (asked = 0) => {
-    const delay = asked + retryDelay(attempt++, options.random)
-    if (closed) return // by the page's own `random`
-    hurryFrom = Date.now() + asked
-    waiting = new AbortController()
-    await sleep(delay, waiting.signal)
+  const wait = (wish?: unknown) => {
+    const asked = askedWait(wish)
+    inside.hurryFrom = Date.now() + asked
+    inside.waiting = new AbortController()
+    return sleep(asked + retryDelay(inside.attempt++, options.random), inside.waiting.signal)
+  }
+  /** Connects when the gates are open and there is a token. */
+  const next = async (renewed?: string | void) => {
+    for (const gate of inside.gates) await gate
+    if (closed) return
+    const token = renewed ?? await askToken()
+    if (closed) return
+    if (token && !inside.gates.size) { // they may be shut again
+      inside.token = token
+      inside.connection = open(inside.plan.at)
+    } else void wait().then(next)
   }
   /** Decides what follows the end of a connection, and waits as long as is due. */
-  const after = async ({ kind, reason, wait: asked, token: next }: End, delivered: number) => {
-    const { name } = transports[plan.at]!
+  const after = ({ name, confirmedAt }: Connection, [kind, reason, asked, renewed]: End) => {
+    inside.connection = undefined
     use(null)
-    const sound = delivered > 0 && Date.now() - delivered >= limits.stable
-    if (sound) {
-      attempt = 0
-      plan.forgive()
-    }
+    const sound = confirmedAt && Date.now() - confirmedAt >= limits.stable
+    if (sound) inside.attempt = 0
     const refused = kind === 'unauthorized'
-    const fatal = kind === 'forbidden' || kind === 'invalid' || (refused && !!plain && ++unauthorized >= refusalsOfPlainToken)
-    const expired = refused && delivered && !plain
-    if (kind !== 'goodbye' && !expired) report(`${name}: ${reason}`, kind, fatal)
-    if (!closed && next === undefined && (sound || !plan.missed(kind, !!delivered))) await wait(asked)
+    const fatal = /forbidden|invalid/.test(kind) || (refused && plain && ++unauthorized >= refusalsOfPlainToken)
+    if (kind !== 'goodbye' && (plain || !refused || !confirmedAt)) report(`${name}: ${reason}`, kind, fatal)
+    if (closed) return
+    if (renewed || inside.plan.missed?.(kind, confirmedAt, sound)) void next(renewed)
+    else void wait(asked).then(next)
   }
-  const run = async () => {
-    await null // nothing is called before the page holds its handle
-    for (let end: End | undefined; !closed;) {
-      for (const gate of gates) await gate()
-      const before = cuts
-      const next = closed ? undefined : end?.token ?? await askToken()
-      if (closed || before !== cuts) continue // the gates may be shut again
-      if (next === undefined) {
-        await wait()
-        continue
-      }
-      token = next
-      let current = connection = open(plan.at)
-      for (;;) {
-        end = await current.ended
-        if (current === connection) break
-        current = connection! // a better one took its place
-      }
-      connection = undefined
-      if (!closed) await after(end, current.confirmedAt())
-    }
-  }
-  const cut = (reason: string) => {
-    cuts++
-    connection?.end({ kind: 'goodbye', reason })
-    waiting?.abort()
+  const cut = () => {
+    inside.connection?.end('goodbye')
+    inside.waiting?.abort()
   }
   const close = (failure?: WatchError) => {
     if (closed) return
     closed = true
     transport = null
     tell('close', failure)
-    silence()
+    listeners.clear()
     signal?.removeEventListener('abort', abort)
-    cut('closed')
+    cut()
     over(failure)
   }
   const abort = () => close()
   const watch: Watch = {
     on,
     close: abort,
-    closed: ended,
+    closed: new Promise((resolve) => { over = resolve }),
     get state() { return state },
     get transport() { return transport },
   }
-  options.extras?.forEach((extra) => extra({
-    watch, options, limits, base, fetch, on, tell, show, use, open, cut,
-    token: () => token,
-    connection: () => connection,
-    plan: (chosen) => { plan = chosen },
-    hurry: () => {
-      if (Date.now() < hurryFrom) return false
-      attempt = 0
-      waiting?.abort()
-      return true
-    },
-    gate: (wait) => gates.push(wait),
-  }))
+  const inside: Inside = {
+    watch, options, limits, base, order, on, tell, show, use, open, cut, gates: new Set(), plan: { at: 0 }, token: '', attempt: 0, hurryFrom: 0,
+  }
+  options.extras?.forEach((extra) => extra(inside))
   signal?.addEventListener('abort', abort)
   if (signal?.aborted) close()
-  void run()
+  void Promise.resolve().then(next) // nothing is called before the page holds its handle
   return watch
 }

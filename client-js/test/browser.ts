@@ -20,14 +20,16 @@ export interface Shop {
   url: string
   /** Which pages asked for a token, by their name, in order. */
   tokens: string[]
-  /** Opens the page of that name, with the script in it. `gateway` and `query` are known to it as globals. */
+  /** The address of a page of that name, with the script in it. `gateway` and `query` are known to it as globals. */
+  publish(name: string, script: string, query?: Record<string, string>): Promise<string>
+  /** Opens it. */
   open(name: string, script: string, query?: Record<string, string>): Promise<Page>
   close(): Promise<void>
 }
 
 /** What a page's script may use: `paybell` (all exports), `query`, `token()`, and `seen`, which it fills. */
 const prelude = `
-import * as paybell from '../src/index.ts'
+import * as paybell from '../src/full.ts'
 const query = Object.fromEntries(new URLSearchParams(location.search))
 const token = async () => (await fetch('/token' + location.search)).text()
 const seen = window.seen = { states: [], ways: [], errors: [], events: [], began: performance.now(), paidAfter: 0 }
@@ -51,6 +53,7 @@ for (const event of ['slow', 'stale', 'fresh', 'requires_action']) watch.on(even
 export async function startShop(): Promise<Shop> {
   const scripts = new Map<string, string>()
   const tokens: string[] = []
+  let published = 0
   const server = createServer(async ({ url }, response) => {
     const { pathname, searchParams } = new URL(url!, 'http://shop')
     if (pathname === '/token') {
@@ -71,18 +74,21 @@ export async function startShop(): Promise<Shop> {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: chromiumFlags, ignoreDefaultArgs: ['--disable-back-forward-cache'],
   })
   browser.setDefaultTimeout(60_000)
-  return {
+  const shop: Shop = {
     gateway, browser, url, tokens,
-    async open(name, script, query = {}) {
-      const path = `/page-${scripts.size}`
+    async publish(name, script, query = {}) {
+      const path = `/page-${published++}`
       const { outputFiles } = await build({
         stdin: { contents: prelude + script, resolveDir: `${process.cwd()}/test`, loader: 'tsx' },
         bundle: true, write: false, format: 'esm', jsx: 'automatic',
         define: { 'process.env.NODE_ENV': '"development"', __VUE_OPTIONS_API__: 'true', __VUE_PROD_DEVTOOLS__: 'false', __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'false' },
       })
       scripts.set(`${path}.js`, outputFiles[0]!.text)
+      return `${url}${path}?${new URLSearchParams({ gateway: gateway.url, name, ...query })}`
+    },
+    async open(name, script, query) {
       const page = await browser.newPage()
-      await page.goto(`${url}${path}?${new URLSearchParams({ gateway: gateway.url, name, ...query })}`)
+      await page.goto(await shop.publish(name, script, query))
       return page
     },
     async close() {
@@ -93,6 +99,7 @@ export async function startShop(): Promise<Shop> {
       await rm(profile, { recursive: true, force: true })
     },
   }
+  return shop
 }
 
 /** A real nginx before the gateway, which keeps to these locations. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { waitForPayment, type WatchError, watchOrder } from '../src/index.ts'
+import { waitForPayment, type WatchError, watchOrder } from '../src/full.ts'
 import type { WatchEvents } from '../src/options.ts'
 import { all, answerPoll, aWhile, holdTimers, message, order, patient, snapshot, startGateway, startStream, until, update, versions, watch, ways, forbid, type Watched } from './server.ts'
 

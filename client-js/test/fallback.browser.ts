@@ -30,6 +30,11 @@ describe('a page of another origin', () => {
     const { states, ways } = await seenBy(page)
     assert.deepEqual(states.map(({ status }) => status), ['created', 'paid'])
     assert.deepEqual(ways, [transport])
+    // A page that is loaded anew begins with what worked: nothing is refused.
+    await page.reload()
+    await shows(page, 'paid')
+    const again = await seenBy(page)
+    assert.deepEqual([again.ways, again.errors], [[transport], []])
     await page.close()
     await proxy.stop()
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
-import { describe, it } from 'node:test'
-import { answerPoll, holdTimers, order, patient, snapshot, startGateway, startStream, until, watch, ways } from './server.ts'
+import { describe, it, type TestContext } from 'node:test'
+import { all, answerPoll, holdTimers, order, patient, snapshot, startGateway, startStream, until, watch, ways } from './server.ts'
 
 describe('falling back', () => {
   const stream = (response: ServerResponse) => startStream(response)
@@ -83,6 +83,66 @@ describe('falling back', () => {
     const seen = watch(t, gateway)
     await until('a state', () => seen.states.length === 1)
     assert.equal(seen.transport, 'websocket')
+  })
+
+  describe('over page loads', () => {
+    /** The page's `sessionStorage`. */
+    const store = (t: TestContext, storage: PropertyDescriptor) => {
+      const before = Object.getOwnPropertyDescriptor(globalThis, 'sessionStorage')
+      Object.defineProperty(globalThis, 'sessionStorage', { ...storage, configurable: true })
+      t.after(() => before ? Object.defineProperty(globalThis, 'sessionStorage', before) : delete (globalThis as any).sessionStorage)
+    }
+
+    it('begins with what worked before, for ten minutes', async (t) => {
+      store(t, { value: {} })
+      const gateway = await startGateway(t, { sse: stream })
+      const load = async () => {
+        const asked = gateway.asked.length
+        const seen = watch(t, gateway)
+        await until('SSE', () => seen.transport === 'sse')
+        seen.close()
+        return ways(gateway).slice(asked)
+      }
+      assert.deepEqual(await load(), ['websocket', 'sse'])
+      assert.deepEqual(await load(), ['sse'])
+      const began = Date.now()
+      let minutes = 9
+      t.mock.method(Date, 'now', () => began + minutes * 60_000)
+      assert.deepEqual(await load(), ['sse'])
+      minutes = 11 // that it worked again two minutes ago makes it no younger
+      assert.deepEqual(await load(), ['websocket', 'sse'])
+    })
+
+    it('says nothing of other transports', async (t) => {
+      store(t, { value: {} })
+      const gateway = await startGateway(t, { sse: stream, websocket: (socket) => socket.send(snapshot(1)) })
+      const first = watch(t, gateway, { transports: [all.sse] })
+      await until('SSE', () => first.transport === 'sse')
+      const seen = watch(t, gateway)
+      await until('the WebSocket', () => seen.transport === 'websocket')
+      assert.deepEqual(ways(gateway), ['sse', 'websocket'])
+    })
+
+    it('finds another way when what worked before does no longer', async (t) => {
+      const gateway = await startGateway(t, { websocket: (socket) => socket.send(snapshot(1)) })
+      store(t, { value: { [`paybell ${gateway.url}/ websocket,sse,longpoll,poll`]: `sse ${Date.now()}` } })
+      const seen = watch(t, gateway)
+      await until('a state', () => seen.transport === 'websocket')
+      assert.equal(ways(gateway)[0], 'sse')
+    })
+
+    for (const [what, storage] of [
+      ['forbids storage', { get: () => { throw new DOMException('no', 'SecurityError') } }],
+      ['holds nonsense', { get: () => new Proxy({}, { get: () => 'x' }) }],
+    ] as const) {
+      it(`needs none: a page that ${what}`, async (t) => {
+        store(t, storage)
+        const gateway = await startGateway(t, { sse: stream })
+        const seen = watch(t, gateway)
+        await until('SSE', () => seen.transport === 'sse')
+        assert.deepEqual(ways(gateway), ['websocket', 'sse'])
+      })
+    }
   })
 
   const skip = 'WebSocket' in globalThis && 'this Node has a WebSocket of its own'

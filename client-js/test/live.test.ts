@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { EventSource } from 'eventsource'
 import { WebSocket } from 'ws'
-import { type OrderState, waitForPayment, WatchError, watchOrder, type WatchOptions } from '../src/index.ts'
+import { type OrderState, waitForPayment, WatchError, watchOrder, type WatchOptions } from '../src/full.ts'
 import { startRealGateway, type Gateway } from './gateway.ts'
 import { all, until } from './server.ts'
 
@@ -149,7 +149,7 @@ describe('other clients', () => {
 })
 
 describe('short-lived tokens', { concurrency: true }, () => {
-  const [life, time] = long ? [20, 70] : [6, 14]
+  const [life, time] = long ? [20, 120] : [6, 14]
   for (const transport of [all.websocket, all.sse]) {
     it(`${transport.name}: lives on ${life} s tokens for ${time} s, and asks for no more than it needs`, async (t) => {
       const order = await gateway.order()

@@ -7,7 +7,7 @@ import type { Limits } from '../src/connection.ts'
 import type { OrderState } from '../src/protocol.ts'
 import { fallBack, longPoll, pageLife, poll, punctual, sse, wakeBy, websocket, type Transport } from '../src/core.ts'
 import type { Arrival, CoreOptions, Watch, WatchError } from '../src/options.ts'
-import { startWatch } from '../src/watch.ts'
+import { watchOrder } from '../src/watch.ts'
 
 /** What a test's gateway does, right or wrong. What is left out answers 404. */
 export interface Behaviour {
@@ -78,7 +78,7 @@ export interface Watched extends Watch {
 }
 
 /** As patient as in production, so that a slow machine changes nothing: see {@link holdTimers}. */
-export const patient: Limits = { answer: 5_000, silence: 60_000, stable: 0, renewal: 0, slow: 3_000, climb: 600_000 }
+export const patient = { answer: 5_000, silence: 60_000, stable: 0, renewal: 0, slow: 3_000, climb: 600_000 } satisfies Limits
 
 /** All transports, by their names. */
 export const all = { websocket, sse, longpoll: longPoll, poll } satisfies Record<string, Transport>
@@ -88,7 +88,7 @@ export const extras = [punctual, fallBack, wakeBy(pageLife)]
 
 export function watch(t: TestContext, gateway: Gateway, options: Partial<CoreOptions> = {}, limits: Partial<Limits> = {}): Watched {
   const record = { states: [] as OrderState[], arrivals: [] as Arrival[], ways: [] as (string | null)[], errors: [] as WatchError[] }
-  const running = startWatch({
+  const running = watchOrder({
     url: gateway.url,
     order: 'A1',
     token: 'token',
@@ -104,7 +104,8 @@ export function watch(t: TestContext, gateway: Gateway, options: Partial<CoreOpt
       record.arrivals.push(arrival)
       options.onChange?.(state, arrival)
     },
-  }, { ...patient, ...limits })
+    limits: { ...patient, ...limits },
+  })
   t.after(() => running.close())
   return Object.defineProperties(record, Object.getOwnPropertyDescriptors(running)) as unknown as Watched
 }

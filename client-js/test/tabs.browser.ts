@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
+import { WebSocket } from 'ws'
+import { type OrderState, watchOrder } from '../src/index.ts'
 import { follow, seenBy, shows, startShop, type Shop } from './browser.ts'
+import { all } from './server.ts'
 
 let shop: Shop
 before(async () => { shop = await startShop() })
@@ -33,9 +36,11 @@ describe('six tabs that watch one order', () => {
     assert.equal(await connections(), 1)
     assert.deepEqual(shop.tokens, ['tab0'])
 
+    const closing = performance.now()
     await pages.get('tab0')!.close()
     pages.delete('tab0')
-    const took = await until('another token', async () => shop.tokens.length === 2)
+    await until('another token', async () => shop.tokens.length === 2)
+    const took = performance.now() - closing
     console.log(`# another tab took over after ${Math.round(took)} ms`)
     assert.ok(took < 1000, `${took} ms`)
     await shop.gateway.pay(order)
@@ -61,6 +66,21 @@ describe('six tabs that watch one order', () => {
     await shows(second, 'paid')
     await shows(first, 'paid')
     await until('one connection', async () => await connections() === 1)
+  })
+
+  it('take over also when they were put aside before', async () => {
+    const order = await shop.gateway.order()
+    const first = await shop.open('leading', follow, { order })
+    await shows(first, 'created')
+    const second = await shop.open('aside', follow, { order })
+    await shows(second, 'created')
+    await second.evaluate(() => document.dispatchEvent(new Event('freeze')))
+    await second.evaluate(() => document.dispatchEvent(new Event('resume')))
+    await connected(second)
+    await first.close()
+    await until('another token', async () => shop.tokens.at(-1) === 'aside')
+    await shop.gateway.pay(order)
+    await shows(second, 'paid')
   })
 
   it('are each on their own when they do not share, or cannot', async () => {
@@ -132,23 +152,55 @@ describe('a page that is put aside', () => {
   })
 })
 
-describe('pages of a gateway that is killed', () => {
-  const times = process.env.PAYBELL_LONG ? 20 : 2
-  it(`${times} times: no status falls`, async () => {
+describe('what was shown', () => {
+  it('is in the timeline, when a page acknowledges it', async () => {
     const order = await shop.gateway.order()
-    const pages = [await shop.open('one', follow, { order }), await shop.open('two', follow.replace('options', '{ ...options, share: false }'), { order })]
+    const page = await shop.open('acknowledging', follow.replace('options', '{ ...options, ack: true }'), { order })
+    await shows(page, 'created')
+    await shop.gateway.pay(order)
+    await shows(page, 'paid')
+    const shown = async () => (await shop.gateway.told(order)).filter(({ transport }) => transport === 'ack').map(({ version }) => version)
+    await until('the acknowledgements', async () => (await shown()).length === 2)
+    assert.deepEqual(await shown(), [1, 2])
+    assert.deepEqual((await seenBy(page)).errors, [])
+  })
+})
+
+describe('pages of a gateway that is killed', () => {
+  const [times, tabs, programs] = process.env.PAYBELL_LONG ? [20, 5, 50] : [2, 2, 4]
+  it(`${times} times, before ${tabs} pages and ${programs} programs: no status falls`, async (t) => {
+    const order = await shop.gateway.order()
+    const pages = [await shop.open('page0', follow, { order })]
+    for (let page = 1; page < tabs; page++) pages.push(await shop.open(`page${page}`, follow.replace('options', '{ ...options, share: false }'), { order }))
+    const transports = Object.values(all)
+    const clients = Array.from({ length: programs }, (_, at) => {
+      const states: OrderState[] = []
+      const watch = watchOrder({
+        url: shop.gateway.url, order, WebSocket, token: () => shop.gateway.token(order), onChange: (state) => states.push(state),
+        transports: at % 5 ? [transports[at % 5 - 1]!] : transports,
+      })
+      t.after(() => watch.close())
+      return { watch, states }
+    })
     for (const page of pages) await shows(page, 'created')
+    const back: number[] = []
     for (let time = 0; time < times; time++) {
       await shop.gateway.restart()
       await shop.gateway.event(order, { status: time % 2 ? 'failed' : 'pending', payment: `try-${time}` })
       const { version } = await shop.gateway.state(order)
-      for (const page of pages) await page.waitForFunction((version) => (window as any).watch.state?.version === version, version)
+      const began = performance.now()
+      await Promise.all(pages.map((page) => page.waitForFunction((version) => (window as any).watch.state?.version === version, version)))
+      await until('the news in every program', async () => clients.every(({ watch }) => watch.state?.version === version))
+      back.push(Math.round(performance.now() - began))
     }
     await shop.gateway.pay(order)
-    for (const page of pages) {
-      await shows(page, 'paid')
-      const versions = (await seenBy(page)).states.map(({ version }) => version)
+    for (const page of pages) await shows(page, 'paid')
+    await until('paid', async () => clients.every(({ watch }) => watch.state?.status === 'paid'))
+    for (const states of [...await Promise.all(pages.map(async (page) => (await seenBy(page)).states)), ...clients.map(({ states }) => states)]) {
+      const versions = states.map(({ version }) => version)
       assert.deepEqual(versions, [...new Set(versions)].sort((a, b) => a - b))
+      assert.equal(new Set(states.map(({ epoch }) => epoch)).size, 1)
     }
+    console.log(`# after each kill all had the news within ${back.join(', ')} ms`)
   })
 })

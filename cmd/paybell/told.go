@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/paybell/paybell/order"
@@ -52,12 +54,15 @@ func (t *tellTale) run(ctx context.Context) {
 // share it too, and have to wait for it.
 const tellAtOnce = 128
 
+// write sorts what it writes: rows of neighbouring orders share pages of the
+// ledger, and a commit costs what it changes of those.
 func (t *tellTale) write(ctx context.Context) {
-	for left := len(t.told); left > 0; left -= tellAtOnce {
-		batch := make([]order.Told, 0, tellAtOnce)
-		for range min(left, tellAtOnce) {
-			batch = append(batch, <-t.told)
-		}
+	told := make([]order.Told, len(t.told))
+	for i := range told {
+		told[i] = <-t.told
+	}
+	slices.SortFunc(told, func(a, b order.Told) int { return cmp.Compare(a.Order, b.Order) })
+	for batch := range slices.Chunk(told, tellAtOnce) {
 		if err := t.ledger.Tell(ctx, batch); err != nil {
 			t.log.Warn("note who was told", "err", err)
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -52,6 +54,11 @@ sources:
 		content + "ledger: 'postgres://u@db/x?pool_max_conns=canary5misplaced'\n",
 		content + "ledger: 'postgres://u@db/x?search_path=canary5misplaced,b'\n",
 		content + "ledger: pg://u:canary5misplaced@db\n",
+		content + "ledger: postgres://u:p@canary5misplaced@db/x\n",
+		content + "ledger: postgres://u:a:p@ss/canary5misplaced@db/x\n",
+		content + "ledger: postgres://u:12/canary5misplaced@db/x\n",
+		content + "ledger: 'postgres://u:12?canary5misplaced@db/x'\n",
+		content + "ledger: 'postgres://u@db/x?canary5misplaced=4'\n",
 		content + "bus: redis://:canary5misplaced@db\n",
 		content + "bus: redis://:canary5misplaced/part2@cache\n",
 		content + "bus: redis://:canary5misplaced?part2@cache\n",
@@ -161,5 +168,44 @@ func TestPasswordOfTheDatabaseIsNotShown(t *testing.T) {
 		if strings.Contains(out.String(), canary) {
 			t.Errorf("%s is shown:\n%s", text, &out)
 		}
+	}
+}
+
+// TestAPasswordThatIsNotEscapedIsNotShown by any command that is given the URL of
+// a ledger, by a flag or a configuration.
+func TestAPasswordThatIsNotEscapedIsNotShown(t *testing.T) {
+	const canary = "S3cr3tV4lue"
+	for _, url := range []string{
+		"postgres://gateway:p@" + canary + "@127.0.0.1:1/paybell",
+		"postgres://gateway:gw:p@ss/" + canary + "@127.0.0.1:1/paybell",
+		"postgres://gateway:12/" + canary + "@127.0.0.1:1/paybell",
+		"postgres://gateway:12?" + canary + "@127.0.0.1:1/paybell",
+		"postgres://gateway:12#" + canary + "@127.0.0.1:1/paybell",
+		"host=127.0.0.1 port=1 user=gateway password=" + canary,
+	} {
+		file := filepath.Join(t.TempDir(), "paybell.yaml")
+		if err := os.WriteFile(file, []byte(good+clusterSecretLine+"ledger: '"+url+"'\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range [][]string{
+			{"ledger", "status", "--ledger", url}, {"ledger", "migrate", "--ledger", url}, {"ledger", "new-epoch", "--ledger", url},
+			{"ledger", "copy", "--from", url, "--to", url}, {"ledger", "copy", "--from", "sqlite:none.db", "--to", url},
+			{"config", "check", "-c", file}, {"config", "print", "-c", file}, {"serve", "-c", file}, {"ledger", "status", "-c", file},
+		} {
+			var out bytes.Buffer
+			if code := run(t.Context(), command, &out, &out); code == exitDone || strings.Contains(out.String(), canary) {
+				t.Errorf("paybell %s ended with %d:\n%s", strings.Join(command, " "), code, &out)
+			}
+			if !strings.HasPrefix(url, "host=") && !strings.Contains(out.String(), "in a password, write what is not a letter or digit as %XX") {
+				t.Errorf("paybell %s does not say what to do:\n%s", strings.Join(command, " "), &out)
+			}
+		}
+	}
+}
+
+func TestAMisspeltParameterFailsTheCheck(t *testing.T) {
+	_, err := parse(good + clusterSecretLine + "ledger: 'postgres://u@db/x?pool_max_conn=4'\n")
+	if err == nil || !strings.Contains(err.Error(), "ledger has a parameter that means nothing here; there are ") || !strings.Contains(err.Error(), " pool_max_conns, ") {
+		t.Error(err)
 	}
 }

@@ -40,7 +40,7 @@ func (l ledger) check() error {
 	switch {
 	case postgres.IsURL(string(l)):
 		if err := postgres.Check(string(l)); err != nil {
-			return errors.New("is no URL of a PostgreSQL database: " + strings.TrimPrefix(err.Error(), "postgres: "))
+			return err
 		}
 	case l.path() == "":
 		return errors.New("is neither sqlite:PATH, such as sqlite:/var/lib/paybell/paybell.db, nor postgres://USER@HOST/DATABASE")

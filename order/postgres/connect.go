@@ -4,11 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -48,94 +43,6 @@ var session = map[string]string{
 	"enable_mergejoin":                    "off",
 	"jit":                                 "off",
 }
-
-// Address is a URL as it may be shown: without its user, password and
-// parameters.
-func Address(text string) string {
-	config, err := parse(text)
-	if err != nil {
-		return "postgres://…"
-	}
-	c := config.ConnConfig
-	hosts := []string{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))}
-	for _, f := range c.Fallbacks { // other hosts, and the same one without TLS
-		if host := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port))); !slices.Contains(hosts, host) {
-			hosts = append(hosts, host)
-		}
-	}
-	return "postgres://" + strings.Join(hosts, ",") + "/" + url.PathEscape(c.Database)
-}
-
-// IsURL says whether a text is the URL of a database, by its scheme.
-func IsURL(text string) bool {
-	return strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://")
-}
-
-// Check says what is wrong with the URL of a ledger, or nil. It connects to
-// nothing, and its errors show no part of the URL that may be secret.
-func Check(text string) error {
-	_, err := parse(text)
-	return err
-}
-
-func parse(text string) (*pgxpool.Config, error) {
-	if !IsURL(text) {
-		return nil, errors.New("postgres: not a URL such as postgres://user@host/database")
-	}
-	config, err := pgxpool.ParseConfig(text)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %s", withoutSecrets(err))
-	}
-	_, parameters, _ := strings.Cut(text, "?")
-	if !strings.Contains("&"+parameters, "&pool_max_conns=") {
-		config.MaxConns = defaultConns
-	}
-	if config.MaxConns < 2 {
-		return nil, errors.New("postgres: pool_max_conns must be 2 or more: one is for writes alone")
-	}
-	if config.PingTimeout == 0 {
-		config.PingTimeout = pingTime
-	}
-	c := config.ConnConfig
-	for name, value := range session {
-		if _, set := c.RuntimeParams[name]; !set {
-			c.RuntimeParams[name] = value
-		}
-	}
-	if !schemaName.MatchString(c.RuntimeParams["search_path"]) {
-		return nil, errors.New("postgres: search_path must name one schema, in small letters")
-	}
-	if c.ConnectTimeout == 0 || c.ConnectTimeout > connectTime {
-		c.ConnectTimeout = connectTime
-	}
-	if c.ValidateConnect == nil { // a standby is behind, and takes no writes
-		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	}
-	c.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
-	}}).DialContext
-	c.OnNotice = noteWarning
-	config.AfterConnect = prepareConn
-	return config, nil
-}
-
-var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
-
-// withoutSecrets is what pgx says of a URL that it does not understand, without
-// the URL, and without what is in quotes, which may be a part of it.
-func withoutSecrets(err error) string {
-	text := err.Error()
-	if parse := (*pgconn.ParseConfigError)(nil); errors.As(err, &parse) {
-		_, after, found := strings.Cut(text, "`: ")
-		if !found {
-			return "the URL is not understood"
-		}
-		text = after
-	}
-	return quoted.ReplaceAllString(text, "…")
-}
-
-var quoted = regexp.MustCompile("\"[^\"]*\"|`[^`]*`|'[^']*'")
 
 // prepareConn makes a new connection fit for a ledger, or refuses it.
 func prepareConn(ctx context.Context, conn *pgx.Conn) error {
@@ -183,7 +90,7 @@ func (s *Store) run(ctx context.Context, limit time.Duration, use func(context.C
 		conn.Conn().Close(context.WithoutCancel(ctx))
 		s.pool.Reset() // its fellows lead to the same server
 	}
-	return fault(err)
+	return explain(s.pool.Config().ConnConfig, err)
 }
 
 // A lane is places to wait for, one in each of its channels, from the narrowest on.
@@ -215,24 +122,25 @@ func (s *Store) unreached(ctx context.Context, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("waiting for a connection: %w", context.Canceled)
 	}
-	return fmt.Errorf("%w: %w", order.ErrUnavailable, err)
-}
-
-// fault marks errors of a server that is out of reach.
-func fault(err error) error {
-	if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) && !errors.Is(err, order.ErrUnavailable) {
-		return fmt.Errorf("%w: %w", order.ErrUnavailable, err)
+	if err = explain(s.pool.Config().ConnConfig, err); errors.Is(err, order.ErrUnavailable) {
+		return err
 	}
-	return err
+	return fmt.Errorf("%w: %w", order.ErrUnavailable, err) // a gateway that runs goes on when it is mended
 }
 
 // SQLSTATE codes (PostgreSQL, appendix A).
 const (
-	serializationFailure = "40001"
-	deadlockDetected     = "40P01"
-	readOnly             = "25006"
-	divisionByZero       = "22012"
-	shutdowns            = "57P" // 57P01 to 57P05
+	serializationFailure  = "40001"
+	deadlockDetected      = "40P01"
+	readOnly              = "25006"
+	divisionByZero        = "22012"
+	shutdowns             = "57P" // 57P01 to 57P05
+	invalidPassword       = "28P01"
+	invalidAuthorization  = "28000"
+	invalidCatalogName    = "3D000"
+	undefinedObject       = "42704"
+	invalidParameterValue = "22023"
+	insufficientPrivilege = "42501"
 )
 
 func sqlState(err error) string {

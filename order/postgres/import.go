@@ -33,11 +33,11 @@ func BeginImport(ctx context.Context, url string) (*Import, error) {
 }
 
 func beginImport(ctx context.Context, url string) (*Import, error) {
-	if _, err := migrateAt(ctx, url); err != nil {
-		return nil, err
-	}
 	config, err := parse(url)
 	if err != nil {
+		return nil, fmt.Errorf("the URL %w", err)
+	}
+	if _, err := migrateAt(ctx, url, mustBeEmpty); err != nil {
 		return nil, err
 	}
 	for _, limit := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
@@ -45,12 +45,12 @@ func beginImport(ctx context.Context, url string) (*Import, error) {
 	}
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
-		return nil, fault(err)
+		return nil, explain(config.ConnConfig, err)
 	}
 	i := &Import{conn: conn}
 	if err := i.start(ctx); err != nil {
 		i.Abort()
-		return nil, err
+		return nil, explain(config.ConnConfig, err)
 	}
 	return i, nil
 }
@@ -62,14 +62,21 @@ func (i *Import) start(ctx context.Context) (err error) {
 	if i.tx, err = i.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}); err != nil {
 		return err
 	}
-	var empty bool
 	if _, err := i.tx.Exec(ctx, `LOCK TABLE idempotency, events, orders, shard_heads, told, fetches, revocation_head IN EXCLUSIVE MODE`); err != nil {
 		return err
 	}
-	err = i.tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM idempotency) AND NOT EXISTS (SELECT FROM callbacks)
+	return empty(ctx, i.tx)
+}
+
+// mustBeEmpty looks before anything is locked, for which a role needs more rights.
+func mustBeEmpty(ctx context.Context, conn *pgx.Conn, _ string) error { return empty(ctx, conn) }
+
+func empty(ctx context.Context, conn queryer) error {
+	var is bool
+	err := conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM idempotency) AND NOT EXISTS (SELECT FROM callbacks)
 		AND NOT EXISTS (SELECT FROM orders) AND NOT EXISTS (SELECT FROM told)
-		AND NOT EXISTS (SELECT FROM fetches) AND NOT EXISTS (SELECT FROM revocations)`).Scan(&empty)
-	if err == nil && !empty {
+		AND NOT EXISTS (SELECT FROM fetches) AND NOT EXISTS (SELECT FROM revocations)`).Scan(&is)
+	if err == nil && !is {
 		err = ErrNotEmpty
 	}
 	return err
@@ -148,7 +155,7 @@ func add[R any](ctx context.Context, i *Import, table string, rows []R, columns 
 func (i *Import) Commit(ctx context.Context, epoch string, want order.Count) error {
 	defer i.Abort()
 	if err := i.finish(ctx, epoch, want); err != nil {
-		return fmt.Errorf("postgres: nothing was copied: %w", err)
+		return fmt.Errorf("postgres: nothing was copied: %w", explain(i.conn.Config(), err))
 	}
 	delete(i.conn.PgConn().CustomData(), warning)
 	err := i.tx.Commit(ctx)

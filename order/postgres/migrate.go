@@ -55,14 +55,15 @@ func migrations() []Migration {
 // and returns what it applied: all of it in one transaction, which one process at
 // a time does. The other errors wrap what those of [Open] do.
 func Migrate(ctx context.Context, url string) ([]Migration, error) {
-	applied, err := migrateAt(ctx, url)
+	applied, err := migrateAt(ctx, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", Address(url), err)
 	}
 	return applied, nil
 }
 
-func migrateAt(ctx context.Context, url string) ([]Migration, error) {
+// migrateAt does it, and then has the ledger checked, unless check is nil.
+func migrateAt(ctx context.Context, url string, check func(context.Context, *pgx.Conn, string) error) ([]Migration, error) {
 	var applied []Migration
 	err := alone(ctx, url, func(conn *pgx.Conn, schema string) error {
 		version, err := readVersion(ctx, conn, schema)
@@ -74,7 +75,10 @@ func migrateAt(ctx context.Context, url string) ([]Migration, error) {
 				return fmt.Errorf("bring the tables up to date: %w", err)
 			}
 		}
-		return checkShards(ctx, conn)
+		if err := checkShards(ctx, conn); err != nil || check == nil {
+			return err
+		}
+		return check(ctx, conn, schema)
 	})
 	return applied, err
 }
@@ -83,17 +87,17 @@ func migrateAt(ctx context.Context, url string) ([]Migration, error) {
 func alone(ctx context.Context, url string, use func(conn *pgx.Conn, schema string) error) error {
 	config, err := parse(url)
 	if err != nil {
-		return err
+		return fmt.Errorf("the URL %w", err)
 	}
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
-		return fault(err)
+		return explain(config.ConnConfig, err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if err := prepareConn(ctx, conn); err != nil {
-		return err
+	if err = prepareConn(ctx, conn); err == nil {
+		err = use(conn, config.ConnConfig.RuntimeParams["search_path"])
 	}
-	return use(conn, config.ConnConfig.RuntimeParams["search_path"])
+	return explain(config.ConnConfig, err)
 }
 
 // readVersion returns the number of the last migration that was applied, 0 for

@@ -62,19 +62,23 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		"a server that forgets": {careless.URL("postgres"), postgres.ErrUnfit, "fsync=off"},
 		"another encoding":      {server.URL("latin"), postgres.ErrUnfit, "LATIN1"},
-		"no such database":      {server.URL("nothing"), order.ErrUnavailable, `database "nothing" does not exist`},
-		"a wrong password":      {strings.Replace(server.URL("postgres"), rig.PostgresPassword, "wr0ng", 1), order.ErrUnavailable, "password authentication failed"},
+		"no such database":      {server.URL("nothing"), postgres.ErrRefused, "the server has no such database: check the URL, or CREATE DATABASE nothing"},
+		"a wrong password":      {strings.Replace(server.URL("postgres"), rig.PostgresPassword, "wr0ng", 1), postgres.ErrRefused, "the server does not let the user in: check user and password"},
 		"nobody there":          {gone, order.ErrUnavailable, "refused"},
-		"a read-only database":  {server.URL("postgres") + "&default_transaction_read_only=on", order.ErrUnavailable, "read only"},
-		"not a URL":             {"host=x password=" + rig.PostgresPassword, nil, "not a URL"},
-		"a bad port":            {strings.Replace(server.URL("postgres"), "127.0.0.1:", "127.0.0.1:x", 1), nil, "invalid port"},
-		"a pool of one":         {server.URL("postgres") + "&pool_max_conns=1", nil, "pool_max_conns must be 2 or more"},
-		"many schemas":          {server.URL("postgres") + "&search_path=a,b", nil, "search_path must name one schema"},
+		"a read-only database":  {server.URL("postgres") + "&default_transaction_read_only=on", postgres.ErrRefused, "the role's sessions take no writes"},
+		"a bad setting":         {server.URL("postgres") + "&statement_timeout=soon", postgres.ErrRefused, "the server does not take a setting of the session"},
+		"not a URL":             {"host=x password=" + rig.PostgresPassword, nil, "the URL does not begin with postgres://"},
+		"a bad port":            {strings.Replace(server.URL("postgres"), "127.0.0.1:", "127.0.0.1:x", 1), nil, "the URL has a host that is not HOST or HOST:PORT"},
+		"a pool of one":         {server.URL("postgres") + "&pool_max_conns=1", nil, "the URL has a pool_max_conns below 2"},
+		"many schemas":          {server.URL("postgres") + "&search_path=a,b", nil, "the URL has a search_path that is not the name of one schema"},
 	} {
 		_, err := postgres.Open(t.Context(), test.url, postgres.Options{})
 		if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) {
 			t.Errorf("%s: %v", what, err)
 			continue
+		}
+		if errors.Is(test.want, postgres.ErrRefused) && (errors.Is(err, order.ErrUnavailable) || strings.Contains(err.Error(), "out of reach")) {
+			t.Errorf("%s: to be tried again: %v", what, err)
 		}
 		if strings.Contains(err.Error(), rig.PostgresPassword) || strings.Contains(err.Error(), "wr0ng") {
 			t.Errorf("%s: the password is shown: %v", what, err)
@@ -140,6 +144,64 @@ func TestAGatewayNeedsFewRights(t *testing.T) {
 	}
 	if err := store.Leave(t.Context(), "node"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestARoleThatMayOnlyReadIsRefused where a gateway starts, with what it lacks.
+func TestARoleThatMayOnlyReadIsRefused(t *testing.T) {
+	server := rig.StartPostgres(t)
+	url := server.Database("shop")
+	store := open(t, url)
+	record(t, run(t, store), event("e1", "A1", "p1"))
+	as := func(role, rights string) string {
+		server.SQL("shop", "CREATE ROLE "+role+" LOGIN PASSWORD 'few'; "+rights)
+		return strings.Replace(url, "paybell:"+rig.PostgresPassword, role+":few", 1)
+	}
+	nobody := as("nobody", "")
+	reader := as("reader", "GRANT USAGE ON SCHEMA paybell TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA paybell TO reader")
+	forgotten := as("forgotten", `GRANT USAGE ON SCHEMA paybell TO forgotten; GRANT USAGE ON ALL SEQUENCES IN SCHEMA paybell TO forgotten;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA paybell TO forgotten; REVOKE DELETE ON paybell.nodes FROM forgotten`)
+	for role, at := range map[string]string{"nobody": nobody, "reader": reader, "forgotten": forgotten} {
+		_, err := postgres.Open(t.Context(), at, postgres.Options{})
+		if want := "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA paybell TO " + role; !errors.Is(err, postgres.ErrRefused) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
+	if _, err := postgres.Open(t.Context(), forgotten, postgres.Options{}); !strings.HasSuffix(err.Error(), "it has no DELETE on nodes") {
+		t.Errorf("what is missing: %v", err)
+	}
+	if _, err := postgres.Inspect(t.Context(), reader); err != nil {
+		t.Errorf("to look at a ledger takes more than to read: %v", err)
+	}
+	_, looked := postgres.Inspect(t.Context(), nobody)
+	_, migrated := postgres.Migrate(t.Context(), strings.Replace(reader, "sslmode=disable", "sslmode=disable&search_path=another", 1))
+	for what, err := range map[string]error{"look": looked, "migrate": migrated} {
+		if err == nil || !strings.Contains(err.Error(), "the role lacks rights: as the owner of the tables, run 'paybell ledger migrate', then GRANT USAGE") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	// A copy needs an empty ledger first, and then rights.
+	if _, err := postgres.BeginImport(t.Context(), reader); !errors.Is(err, postgres.ErrNotEmpty) {
+		t.Errorf("a copy into a filled ledger: %v", err)
+	}
+	server.SQL("shop", "DELETE FROM paybell.callbacks; DELETE FROM paybell.orders")
+	if _, err := postgres.BeginImport(t.Context(), reader); !errors.Is(err, postgres.ErrRefused) || !strings.Contains(err.Error(), "as the owner") {
+		t.Errorf("a copy without rights: %v", err)
+	}
+}
+
+// TestRightsThatAreTakenAwayAreNamed to a gateway that runs, whose webhooks come
+// again.
+func TestRightsThatAreTakenAwayAreNamed(t *testing.T) {
+	server := rig.StartPostgres(t)
+	url := server.Database("shop")
+	open(t, url)
+	server.SQL("shop", `CREATE ROLE gateway LOGIN PASSWORD 'few'; GRANT USAGE ON SCHEMA paybell TO gateway;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA paybell TO gateway; GRANT USAGE ON ALL SEQUENCES IN SCHEMA paybell TO gateway`)
+	store := open(t, strings.Replace(url, "paybell:"+rig.PostgresPassword, "gateway:few", 1))
+	server.SQL("shop", "REVOKE UPDATE ON ALL TABLES IN SCHEMA paybell FROM gateway")
+	if err := run(t, store).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA paybell TO gateway") {
+		t.Errorf("a write without rights: %v", err)
 	}
 }
 

@@ -50,13 +50,14 @@ type Store struct {
 }
 
 // Open opens the ledger in the database at a URL, and brings its tables up to
-// date or makes them. Several gateways may do so at once. Errors wrap ErrVersion
-// or ErrUnfit where that is why, or [order.ErrUnavailable], and never show the
+// date or makes them. Several gateways may do so at once. A role that may not write
+// is refused. Errors wrap ErrVersion, ErrUnfit or ErrRefused where that is why, or
+// [order.ErrUnavailable], after which another try may go better, and never show the
 // password.
 //
-// In the URL may stand all that pgx understands: the parameters of libpq, such as
-// sslmode, those of the pool, such as pool_max_conns, and settings of the
-// session, such as search_path, which names the schema ("paybell" without).
+// In the URL may stand the parameters of libpq, such as sslmode, those of the pool,
+// such as pool_max_conns, and settings of the session, such as search_path, which
+// names the schema ("paybell" without).
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	s, err := open(ctx, url, opts)
 	if err != nil {
@@ -68,14 +69,14 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 func open(ctx context.Context, url string, opts Options) (*Store, error) {
 	config, err := parse(url)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the URL %w", err)
 	}
-	if _, err := migrateAt(ctx, url); err != nil {
+	if _, err := migrateAt(ctx, url, checkRights); err != nil {
 		return nil, err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
-		return nil, fault(err)
+		return nil, explain(config.ConnConfig, err)
 	}
 	quick := make(chan struct{}, config.MaxConns-1)
 	s := &Store{pool: pool, quick: lane{quick}, slow: lane{make(chan struct{}, max(1, config.MaxConns-2)), quick}}

@@ -229,7 +229,7 @@ func (f *front) direct(n *node, path string) *http.Response {
 	return response
 }
 
-// A ticket is known to the node that gave it, so each must find its way back.
+// A ticket opens a stream at any node, so it makes no difference where one leads.
 func (f *front) carriesTickets(t *testing.T) {
 	for i := range 8 {
 		client := from(t, fmt.Sprintf("127.0.1.%d", i+1))

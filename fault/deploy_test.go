@@ -59,7 +59,7 @@ func TestTheCompositionFitsItsFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, found := range regexp.MustCompile(`server (\S+):8080`).FindAllStringSubmatch(string(nginx), -1) {
+	for _, found := range regexp.MustCompile(`(?m)^\s*server (\S+):8080`).FindAllStringSubmatch(string(nginx), -1) {
 		if _, ok := c.Services[found[1]]; !ok {
 			t.Errorf("nginx.conf names %s, which is no service", found[1])
 		}

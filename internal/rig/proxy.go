@@ -23,8 +23,9 @@ type Proxy struct {
 func (p *Proxy) Address() string { return Address(p.Port) }
 
 // StartNginx starts nginx with a configuration of deploy/, before two or more
-// nodes at host:port. It replaces the texts that the file says, repeats the lines
-// of the second node for each further one, and does nothing else to it.
+// nodes at host:port. It replaces the texts that the file says, brings the line of
+// the third node into force, or several like it, where there are more than two, and
+// does nothing else to it.
 func StartNginx(t testing.TB, conf string, nodes ...string) *Proxy {
 	t.Helper()
 	p := &Proxy{Port: FreePort(t)}
@@ -86,12 +87,13 @@ func fill(t testing.TB, from, to string, nodes []string, texts map[string]string
 	}
 	var kept strings.Builder
 	for line := range strings.Lines(string(content)) {
-		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			kept.WriteString(line)
 			continue
 		}
-		kept.WriteString(line)
-		for i := 3; i <= len(nodes) && strings.Contains(line, "paybell-2:8080"); i++ {
-			kept.WriteString(strings.ReplaceAll(line, "paybell-2", fmt.Sprintf("paybell-%d", i)))
+		third, found := strings.CutPrefix(strings.TrimSpace(line), "# server ")
+		for i := 3; i <= len(nodes) && found; i++ {
+			kept.WriteString("server " + strings.ReplaceAll(third, "paybell-3", fmt.Sprintf("paybell-%d", i)) + "\n")
 		}
 	}
 	filled := kept.String()

@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -16,8 +17,13 @@ type Due interface {
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
 }
 
-// expiryBatch is how many orders expire in one commit.
-const expiryBatch = 100
+const (
+	// expiryBatch is how many orders expire in one commit.
+	expiryBatch = 100
+	// complainEvery is how often it is logged that orders are not expired: it is
+	// tried every second.
+	complainEvery = 30 * time.Second
+)
 
 // Expire records, until ctx ends, that registered orders ran out of time. The
 // fold reads no clock: it is this event that expires an order, so every node
@@ -25,40 +31,47 @@ const expiryBatch = 100
 func (l *Ledger) Expire(ctx context.Context, due Due, log *slog.Logger) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	var complained time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		for l.expireDue(ctx, due, log) {
+		more, err := true, error(nil)
+		for more && err == nil {
+			more, err = l.expireDue(ctx, due)
+		}
+		if err != nil && ctx.Err() == nil && time.Since(complained) >= complainEvery {
+			complained = time.Now()
+			log.Warn("orders do not expire", "err", err)
 		}
 	}
 }
 
 // expireDue expires one batch, and says whether to go on with the next at once.
-func (l *Ledger) expireDue(ctx context.Context, due Due, log *slog.Logger) bool {
+func (l *Ledger) expireDue(ctx context.Context, due Due) (more bool, err error) {
 	orders, err := due.Due(ctx, l.opts.Now(), expiryBatch)
 	if err != nil {
-		log.Warn("look for expired orders", "err", err)
-		return false
+		return false, fmt.Errorf("look for those whose time is up: %w", err)
 	}
 	if len(orders) == 0 {
-		return false
+		return false, nil
 	}
 	receipt, err := l.expire(ctx, orders)
 	if err == nil {
-		return len(orders) == expiryBatch && receipt.Fresh > 0
+		return len(orders) == expiryBatch && receipt.Fresh > 0, nil
 	}
+	err = nil
 	for i := range orders { // so that one cannot fail the others
 		if ctx.Err() != nil {
 			break
 		}
-		if _, err := l.expire(ctx, orders[i:i+1]); err != nil {
-			log.Warn("expire an order", "err", err)
+		if _, failed := l.expire(ctx, orders[i:i+1]); failed != nil {
+			err = failed
 		}
 	}
-	return false
+	return false, err
 }
 
 func (l *Ledger) expire(ctx context.Context, orders []string) (Receipt, error) {

@@ -256,8 +256,25 @@ func TestExpire(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("Expire ended with %v", err)
 		}
-		if n := strings.Count(said.String(), "look for expired orders"); n != 2 || !strings.Contains(said.String(), "expire an order") {
+		if n := strings.Count(said.String(), "orders do not expire"); n != 2 || strings.Count(said.String(), "look for") != 1 {
 			t.Errorf("the log says\n%s", said.String())
+		}
+	})
+}
+
+// TestAStorageThatIsAwayIsNotLoggedEverySecond by those who look for expired orders.
+func TestAStorageThatIsAwayIsNotLoggedEverySecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(0)
+		b.run(t)
+		var said strings.Builder
+		ctx, stop := context.WithTimeout(t.Context(), 89*time.Second)
+		defer stop()
+		if err := b.Expire(ctx, &due{memory: b.store, fails: 1000}, slog.New(slog.NewTextHandler(&said, nil))); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(said.String(), "\n"); n != 3 {
+			t.Errorf("in 89 s the log says\n%s", said.String())
 		}
 	})
 }

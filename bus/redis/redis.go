@@ -46,6 +46,7 @@ type Bus struct {
 	doubts   *doubts                      // of Run
 	closing  sync.WaitGroup               // PubSubs, which may take their time
 
+	troubled    atomic.Bool // Redis failed, and that was logged
 	complaintMu sync.Mutex
 	complaints  map[string]time.Time // when they were logged last
 }
@@ -113,7 +114,7 @@ func (b *Bus) Run(ctx context.Context, r bus.Receiver) error {
 	}
 	b.client = b.connect()
 	links := b.links()
-	b.doubts = &doubts{receiver: r, observer: b.observer, doubtful: len(links)}
+	b.doubts = &doubts{receiver: r, observer: b.observer, trusted: b.reportReturn, doubtful: len(links)}
 	r.Suspect(true)
 	b.observer.Suspect(true)
 	b.receiver.Store(&r)
@@ -197,6 +198,9 @@ func (b *Bus) complain(what string, err error) {
 	if repeated {
 		return
 	}
+	if !errors.Is(err, bus.Forged) {
+		b.troubled.Store(true)
+	}
 	attrs := []any{"bus", b.at.String(), "err", err}
 	if mend != "" {
 		attrs = append(attrs, "mend", mend)
@@ -204,11 +208,19 @@ func (b *Bus) complain(what string, err error) {
 	b.log.Warn(what, attrs...)
 }
 
+// reportReturn logs, after complaints about Redis, that it is back.
+func (b *Bus) reportReturn() {
+	if b.troubled.Swap(false) {
+		b.log.Info("hints come again", "bus", b.at.String())
+	}
+}
+
 // A doubts counts the links of which it is not known that they hear. While there
 // is one, the bus is suspect.
 type doubts struct {
 	receiver bus.Receiver
 	observer bus.Observer
+	trusted  func() // is told when no link is doubtful any more
 
 	mu       sync.Mutex // held while the receiver is told, so that it is told in order
 	doubtful int
@@ -222,6 +234,9 @@ func (d *doubts) add(n int) {
 	if suspect := d.doubtful > 0; suspect != before {
 		d.receiver.Suspect(suspect)
 		d.observer.Suspect(suspect)
+		if !suspect {
+			d.trusted()
+		}
 	}
 }
 

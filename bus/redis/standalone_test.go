@@ -77,6 +77,32 @@ func TestANodeWithAnotherClusterSecretIsLoggedWithItsMend(t *testing.T) {
 	}
 }
 
+// TestARedisThatComesBackIsLoggedOnce, when it was logged that it had gone.
+func TestARedisThatComesBackIsLoggedOnce(t *testing.T) {
+	server := rig.StartRedis(t, rig.RedisOptions{})
+	log, trusted := run(t, "redis://"+server.Address())
+	<-trusted
+	server.Kill()
+	for line := range log {
+		if strings.Contains(line, "hints come again") {
+			t.Fatalf("at the start or without Redis: %s", line)
+		}
+		if strings.Contains(line, "level=WARN") {
+			break
+		}
+	}
+	server.Restart(t)
+	<-trusted
+	for line := range log {
+		if strings.Contains(line, "level=INFO") {
+			if !strings.Contains(line, `msg="hints come again" bus=redis://`) {
+				t.Errorf("the log says %s", line)
+			}
+			break
+		}
+	}
+}
+
 // run runs a bus until the test ends. It returns the lines of its log, and says
 // each time that it is trusted.
 func run(t *testing.T, url string) (log lines, trusted trusts) {

@@ -234,6 +234,7 @@ func (g *gateway) run(ctx context.Context, public, admin net.Listener) error {
 	if g.fetches != nil {
 		spawn(&others, "fetches", func() error { return g.fetches.Run(parts) })
 	}
+	spawn(&others, "readiness", func() error { g.watchReadiness(parts); return nil })
 	spawn(&others, "timelines", func() error { g.teller.run(parts); return nil })
 	spawn(&others, "memory", func() error { newMemory(g.shrink, g.log).run(parts); return nil })
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -66,7 +67,11 @@ func (g *gateway) address(r *http.Request) netip.Addr {
 	}
 	if forwarded && address == peer {
 		g.unnamedProxy.Do(func() {
-			g.log.Info("X-Forwarded-For is ignored: trusted_proxies does not name who sent it. If it is a proxy, its clients are counted as one", "peer", address)
+			level := slog.LevelInfo // of a stranger it says nothing
+			if address.IsLoopback() || address.IsPrivate() {
+				level = slog.LevelWarn
+			}
+			g.log.Log(r.Context(), level, "X-Forwarded-For is ignored: trusted_proxies does not name who sent it. If it is a proxy, its clients are counted as one", "peer", address)
 		})
 	}
 	return address

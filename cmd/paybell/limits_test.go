@@ -128,6 +128,22 @@ func TestAddressOfAClientIsWhatItsProxySays(t *testing.T) {
 	}
 }
 
+// TestAProxyThatIsNotTrustedIsWarnedOf where its address says that it is the
+// operator's own.
+func TestAProxyThatIsNotTrustedIsWarnedOf(t *testing.T) {
+	for peer, level := range map[string]string{"10.0.0.1:1": "WARN", "127.0.0.1:1": "WARN", "[fd00::1]:1": "WARN", "198.51.100.1:1": "INFO"} {
+		gw := startGateway(t)
+		r := httptest.NewRequest("GET", "/v1/sse", nil)
+		r.RemoteAddr = peer
+		r.Header.Set("X-Forwarded-For", "203.0.113.5")
+		gw.gateway.address(r)
+		gw.gateway.address(r)
+		if said := gw.logs.String(); strings.Count(said, `level=`+level+` msg="X-Forwarded-For is ignored: trusted_proxies`) != 1 {
+			t.Errorf("of %s the log says\n%s", peer, said)
+		}
+	}
+}
+
 func TestLimitsOfTheHubAreTheConfigurations(t *testing.T) {
 	gw := startGatewayWith(t, filepath.Join(t.TempDir(), "l.db"), func(c *config) {
 		c.Limits = limitsConfig{Connections: 9, PerToken: 2, PerAddress: 3, Rate: 4, Queue: 5, Orders: 6, MessageBytes: 7000, Reserve: 20}

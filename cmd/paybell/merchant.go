@@ -205,6 +205,7 @@ func (m *merchant) timeline(w http.ResponseWriter, r *http.Request) {
 type backendRequest struct {
 	body []byte
 	key  string // the Idempotency-Key; empty: none
+	by   string // the id of the API key, which is no secret
 }
 
 // idempotency is the request's key as the ledger keeps it: each address has its
@@ -223,10 +224,12 @@ func digest(b []byte) string {
 
 // open lets the merchant's backend in, and reads what it sent.
 func (m *merchant) open(w http.ResponseWriter, r *http.Request) (in backendRequest, ok bool) {
-	if _, err := m.keys.Check(r); err != nil {
+	by, err := m.keys.Check(r)
+	if err != nil {
 		keyInvalid.Write(w)
 		return in, false
 	}
+	in.by = by
 	if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 {
 		invalid("there is more than one Idempotency-Key").Write(w)
 		return in, false
@@ -237,7 +240,6 @@ func (m *merchant) open(w http.ResponseWriter, r *http.Request) (in backendReque
 		}
 		in.key = keys[0]
 	}
-	var err error
 	in.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxMerchantBody))
 	var large *http.MaxBytesError
 	switch {

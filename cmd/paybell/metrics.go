@@ -31,6 +31,7 @@ type metrics struct {
 	tokens          *prometheus.CounterVec
 	untold          prometheus.Counter
 	addresses       *prometheus.CounterVec
+	ready           prometheus.Gauge
 
 	hintsPublished *prometheus.CounterVec
 	hintsReceived  *prometheus.CounterVec
@@ -74,6 +75,9 @@ func newMetrics() *metrics {
 		untold: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "paybell_timeline_dropped_total", Help: "Deliveries missing from timelines because the ledger was too busy to note them.",
 		}),
+		ready: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "paybell_ready", Help: "1 while this node is ready for traffic, as /readyz says; looked at every second.",
+		}),
 
 		hintsPublished: counter("paybell_bus_hints_published_total", "Hints for other nodes by what became of them.", "result"),
 		hintsReceived:  counter("paybell_bus_hints_received_total", "Hints of other nodes by whether they were taken, or why not.", "result"),
@@ -88,7 +92,7 @@ func newMetrics() *metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.webhooks, m.webhookDuration, m.commits, m.commitWrites, m.commitDuration, m.connections,
-		m.opened, m.closed, m.refused, m.sent, m.delay, m.tokens, m.untold, m.addresses,
+		m.opened, m.closed, m.refused, m.sent, m.delay, m.tokens, m.untold, m.addresses, m.ready,
 		m.hintsPublished, m.hintsReceived, m.hintDelay, m.busLinks, m.busSuspect,
 	)
 	return m

@@ -24,6 +24,7 @@ func TestADatabaseComesAndGoes(t *testing.T) {
 		t.Fatalf("the webhook was answered %d", got)
 	}
 	customer.want("update", 2, order.Pending)
+	gw.untilMetric("paybell_ready 1")
 
 	if err := server.StopFast(); err != nil {
 		t.Errorf("a fast stop: %v", err)
@@ -37,6 +38,7 @@ func TestADatabaseComesAndGoes(t *testing.T) {
 	if r, _ := gw.do("GET", "/livez", "", ""); r.StatusCode != http.StatusOK {
 		t.Errorf("without a database /livez is %d", r.StatusCode)
 	}
+	gw.untilMetric("paybell_ready 0")
 	server.Restart()
 	if got := gw.deliver("shop", webhook.Simulation{ID: "e2", Order: "A1", Status: order.Paid}); got != http.StatusOK {
 		t.Errorf("with the database back the webhook was answered %d", got)
@@ -49,6 +51,12 @@ func TestADatabaseComesAndGoes(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the gateway does not become ready again")
+		}
+	}
+	gw.untilMetric("paybell_ready 1")
+	for _, want := range []string{`level=WARN msg="not ready" why="`, "level=INFO msg=ready\n"} {
+		if !strings.Contains(gw.logs.String(), want) {
+			t.Errorf("there is no %s in the log:\n%s", want, gw.logs)
 		}
 	}
 	if strings.Contains(gw.logs.String(), rig.PostgresPassword) {

@@ -20,13 +20,16 @@ type readiness struct {
 	err   error
 }
 
-// ledger returns the last check's error, after a new check if that is due. Who
+// ledger returns the last check's error, after a new check if that is a second ago.
+func (r *readiness) ledger() error { return r.within(time.Second) }
+
+// within returns the last check's error, after a new check if that is older. Who
 // asks meanwhile waits for the same check, which is nobody's own: a caller that
 // hangs up does not make it fail.
-func (r *readiness) ledger() error {
+func (r *readiness) within(age time.Duration) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.asked.IsZero() && time.Since(r.asked) < time.Second {
+	if !r.asked.IsZero() && time.Since(r.asked) < age {
 		return r.err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -36,18 +39,52 @@ func (r *readiness) ledger() error {
 	return r.err
 }
 
-// unready says why this node should get no traffic, or "".
-func (g *gateway) unready() string {
+// unready says why this node should get no traffic, or "". Whether the ledger takes
+// writes is found out by check.
+func (g *gateway) unready(check func() error) string {
 	if g.leaving.Load() {
 		return "shutting down"
 	}
 	if time.Since(time.Unix(0, g.lastFailure.Load())) < 5*time.Second {
 		return "a commit to the ledger failed within the last 5 s"
 	}
-	if err := g.ready.ledger(); err != nil {
+	if err := check(); err != nil {
 		return "the ledger takes no writes"
 	}
 	return g.follower.Trouble()
+}
+
+// readinessCheck is how old a check of the ledger may be that nobody asked for: a
+// node that no load balancer probes should not commit every second for nothing.
+const readinessCheck = 10 * time.Second
+
+// watchReadiness logs when this node gets ready and when it is not any more, and
+// keeps the gauge, until ctx ends or the gateway stops.
+func (g *gateway) watchReadiness(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for known, was := false, false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		why := g.unready(func() error { return g.ready.within(readinessCheck) })
+		if g.leaving.Load() {
+			g.metrics.ready.Set(0)
+			return
+		}
+		is := why == ""
+		g.metrics.ready.Set(map[bool]float64{true: 1}[is])
+		switch {
+		case known && is == was:
+		case is:
+			g.log.Info("ready")
+		default:
+			g.log.Warn("not ready", "why", why)
+		}
+		known, was = true, is
+	}
 }
 
 // health adds the addresses that supervisors ask: /livez fails when the process
@@ -61,7 +98,7 @@ func (g *gateway) health(mux *http.ServeMux, public bool) {
 	}
 	mux.Handle("/livez", methods{http.MethodGet: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { ok(w) })})
 	mux.Handle("/readyz", methods{http.MethodGet: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		why := g.unready()
+		why := g.unready(g.ready.ledger)
 		if why == "" {
 			ok(w)
 			return

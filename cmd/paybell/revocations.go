@@ -134,7 +134,7 @@ func (m *merchant) revoke(w http.ResponseWriter, r *http.Request) {
 		m.refuse(w, r, err)
 		return
 	}
-	m.log.Info("tokens revoked", "by", stored.Kind)
+	m.log.Info("tokens revoked", "kind", stored.Kind, "api_key", in.by)
 	if err := m.revocations.read(r.Context()); err != nil { // it stands all the same, and is read within a second
 		m.log.Warn("a revocation does not count yet", "err", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -73,6 +74,9 @@ func TestRevokedSubjectIsSentAwayAndMayComeBack(t *testing.T) {
 	if a.Subject == nil || *a.Subject != "u42" || *a.Reason != "signed out" || a.JTI != nil || !a.IssuedBefore.After(before) ||
 		a.IssuedBefore.After(time.Now().Add(time.Second)) || a.ExpiresAt.Sub(*a.IssuedBefore) < 15*time.Minute {
 		t.Errorf("answered %+v", a)
+	}
+	if said := gw.logs.String(); !regexp.MustCompile(`msg="tokens revoked" kind=subject api_key=[0-9a-f]{8}\n`).MatchString(said) || strings.Contains(said, "u42") {
+		t.Errorf("the log says\n%s", said)
 	}
 	gw.polls(token, "A1", "token-revoked")
 	renewed := gw.sessionOf("u42", "A1") // at once, and most probably in the same second

@@ -2,14 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/paybell/paybell/order"
+	"github.com/paybell/paybell/order/postgres"
 )
 
 func newServeCommand() *cobra.Command {
@@ -20,7 +25,9 @@ func newServeCommand() *cobra.Command {
 to whoever waits for it.
 
 SIGTERM or SIGINT ends it: /readyz fails first, then every client is told when
-to come back, webhooks are served to the last. A second signal ends it at once.`,
+to come back, webhooks are served to the last. A second signal ends it at once.
+
+A PostgreSQL that is not there yet is waited for, half a minute at most.`,
 		Example: `  paybell serve --config paybell.yaml
   PAYBELL_LISTEN=:9000 paybell serve --config paybell.yaml
 
@@ -53,7 +60,7 @@ to come back, webhooks are served to the last. A second signal ends it at once.`
 
 // serve runs a gateway until ctx ends. It prints where it listens once it does.
 func serve(ctx context.Context, c *config, newEpoch bool, log *slog.Logger, out io.Writer) error {
-	st, err := openLedger(ctx, c.Ledger, newEpoch)
+	st, err := awaitLedger(ctx, log, func(ctx context.Context) (openStore, error) { return openLedger(ctx, c.Ledger, newEpoch) })
 	if err != nil {
 		return err
 	}
@@ -70,6 +77,35 @@ func serve(ctx context.Context, c *config, newEpoch bool, log *slog.Logger, out 
 	log.Info("ledger", "at", c.Ledger.String(), "epoch", st.Epoch())
 	fmt.Fprintf(out, "paybell listens on %s, admin on %s\n", public.Addr(), admin.Addr())
 	return g.run(ctx, public, admin)
+}
+
+const (
+	ledgerPatience = 30 * time.Second // of a start
+	ledgerPause    = time.Second      // between two tries
+	ledgerNews     = 5 * time.Second  // between two lines in the log
+)
+
+// awaitLedger opens a ledger, and tries again for a while where its database is out
+// of reach: machines start in any order. What somebody must mend ends it at once.
+func awaitLedger(ctx context.Context, log *slog.Logger, open func(context.Context) (openStore, error)) (openStore, error) {
+	began := time.Now()
+	for told := (time.Time{}); ; {
+		st, err := open(ctx)
+		away := errors.Is(err, order.ErrUnavailable) && !errors.Is(err, postgres.ErrRefused)
+		left := ledgerPatience - time.Since(began)
+		if !away || left <= 0 || ctx.Err() != nil {
+			return st, err
+		}
+		if time.Since(told) >= ledgerNews {
+			told = time.Now()
+			log.Warn("wait for the ledger", "for", left.Round(time.Second), "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("ended while it waited: %w", err)
+		case <-time.After(ledgerPause):
+		}
+	}
 }
 
 // untilSignal returns a context that the first SIGTERM or SIGINT ends. After

@@ -132,13 +132,21 @@ func (c *config) summarize(w io.Writer) error {
 	if c.Hosted.Enabled {
 		page = "  page      " + c.PublicURL + "/pay/{order}\n"
 	}
+	bus := "none: a node that shares the ledger finds changes there"
+	if c.Bus != "" {
+		bus = c.Bus.String()
+	}
+	if c.Ledger.path() != "" {
+		bus = "none: the only node"
+	}
 	_, err := fmt.Fprintf(w, `ok
   listen    %s, admin %s
   ledger    %s
+  bus       %s
   sources   %s
   keys      %s
   backends  %s
   origins   %s
-%s`, c.Listen, c.Admin, c.Ledger, strings.Join(sources, ", "), strings.Join(keys, ", "), backends, origins, page)
+%s`, c.Listen, c.Admin, c.Ledger, bus, strings.Join(sources, ", "), strings.Join(keys, ", "), backends, origins, page)
 	return err
 }

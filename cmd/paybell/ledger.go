@@ -96,10 +96,7 @@ func openFile(ctx context.Context, l ledger, newEpoch bool) (*sqlite.Store, erro
 		return nil, fmt.Errorf("there is no ledger at %s", l.path())
 	}
 	st, err := sqlite.Open(ctx, l.path(), sqlite.Options{NewEpoch: newEpoch, AsItIs: true})
-	if errors.Is(err, sqlite.ErrInUse) {
-		return nil, fmt.Errorf("%w: stop the gateway first", err)
-	}
-	return st, err
+	return st, mendFile(l, err)
 }
 
 func fileStatus(ctx context.Context, l ledger, out io.Writer) error {

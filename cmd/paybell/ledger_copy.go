@@ -23,11 +23,15 @@ keys, revocations, who was told what, what providers are still to be asked about
 and the epoch. Clients notice nothing: the gateways that start on the copy go on
 where the old one stopped.
 
-Stop the gateway first; the file is only read. The copy is one transaction: until
-its end nothing of it is there, and one that fails or is interrupted leaves the
-target empty, to be started again. At the end the rows of both are counted and the
-journal is checked. Do not start a gateway on the old file again: what it is told
-from then on is not in the copy.`,
+Stop the gateway first. The copy is one transaction: until its end nothing of it is
+there, and one that fails or is interrupted leaves the target empty, to be started
+again. At the end the rows of both are counted and the journal is checked, and the
+file is marked as moved: no gateway starts on it any more, because what it would be
+told is not in the copy. It can be copied again, into another empty ledger, and
+'paybell ledger new-epoch --ledger sqlite:PATH' brings it back into service.
+
+The role that fills the target owns its tables. Where the gateways have another
+one, docs/ledger.md says what to grant it.`,
 		Example: `  paybell ledger copy --from sqlite:paybell.db --to postgres://owner@db.example/paybell
 
   # Into the ledger of a configuration
@@ -101,8 +105,14 @@ func copyLedger(ctx context.Context, from, to ledger, stdout, stderr io.Writer) 
 	}
 	began := time.Now()
 	count, err := copyParts(ctx, source, target, stderr)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil && !errors.Is(err, postgres.ErrUnsure):
+		return errors.New("interrupted; nothing was copied")
+	case err != nil:
 		return err
+	}
+	if err := source.MarkMoved(context.WithoutCancel(ctx), to.String()); err != nil {
+		return fmt.Errorf("the copy is complete, and the file is not marked as moved: start no gateway on it: %w", err)
 	}
 	_, err = fmt.Fprintf(stdout, `copied %s to %s in %v
   callbacks %d, events %d, repeats %d

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,4 +33,37 @@ func TestANewEpochMakesNoLedger(t *testing.T) {
 	if info, err := os.Stat(empty); err != nil || info.Size() > 0 {
 		t.Errorf("the empty file has become %v, %v", info, err)
 	}
+}
+
+// TestACopyThatIsInterruptedSaysSo and leaves the target empty and the file in
+// service.
+func TestACopyThatIsInterruptedSaysSo(t *testing.T) {
+	server := rig.StartPostgres(t)
+	from, to := ledger("sqlite:"+filepath.Join(t.TempDir(), "l.db")), ledger(server.Database("shop"))
+	reopen := func() {
+		t.Helper()
+		st, err := openLedger(t.Context(), from, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.Close()
+	}
+	reopen()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	if err := copyLedger(ctx, from, to, io.Discard, interrupting(stop)); err == nil || err.Error() != "interrupted; nothing was copied" {
+		t.Errorf("the copy ended with %v", err)
+	}
+	reopen()
+	if err := copyLedger(t.Context(), from, to, io.Discard, io.Discard); err != nil {
+		t.Errorf("and then with %v", err)
+	}
+}
+
+// interrupting is a ctrl-C as soon as a command says something.
+type interrupting func()
+
+func (stop interrupting) Write(p []byte) (int, error) {
+	stop()
+	return len(p), nil
 }

@@ -269,12 +269,15 @@ func (s *simulation) send(ctx context.Context, id string, r webhook.Request, out
 	defer answer.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10)) // shown for what it is worth
 	fmt.Fprintf(out, "%s %s %d %v\n", s.source, id, answer.StatusCode, time.Since(begin).Round(10*time.Microsecond))
-	ok := answer.StatusCode/100 == 2
-	if !ok {
+	accepted := answer.StatusCode/100 == 2
+	switch {
+	case s.forged && answer.StatusCode == http.StatusUnauthorized:
+		fmt.Fprintf(talk, "paybell: refused, as expected: %s\n", problemOf(answer, body))
+		return true, nil
+	case s.forged && accepted:
+		fmt.Fprintln(talk, "paybell: a forged webhook was accepted")
+	case !accepted:
 		fmt.Fprintf(talk, "paybell: %s\n", problemOf(answer, body))
 	}
-	if s.forged {
-		ok = answer.StatusCode == http.StatusUnauthorized
-	}
-	return ok, nil
+	return accepted && !s.forged, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -60,7 +61,7 @@ func openLedger(ctx context.Context, l ledger, newEpoch bool) (openStore, error)
 	if path := l.path(); path != "" {
 		st, err := sqlite.Open(ctx, path, sqlite.Options{NewEpoch: newEpoch})
 		if err != nil {
-			return nil, err // not st: a nil pointer in an interface is not nil
+			return nil, mendFile(l, err) // not st: a nil pointer in an interface is not nil
 		}
 		return st, nil
 	}
@@ -69,4 +70,15 @@ func openLedger(ctx context.Context, l ledger, newEpoch bool) (openStore, error)
 		return nil, err
 	}
 	return st, nil
+}
+
+// mendFile adds what can be done to an error of opening a SQLite ledger.
+func mendFile(l ledger, err error) error {
+	switch {
+	case errors.Is(err, sqlite.ErrInUse):
+		return fmt.Errorf("%w: stop the gateway first", err)
+	case errors.Is(err, sqlite.ErrMoved):
+		return fmt.Errorf("%w, and goes on there; 'paybell ledger new-epoch --ledger %s' brings this file back, without what the other was told since", err, l)
+	}
+	return err
 }

@@ -150,20 +150,21 @@ func add[R any](ctx context.Context, i *Import, table string, rows []R, columns 
 
 // Commit gives the ledger the other one's epoch, so that clients notice nothing,
 // checks that it has what was counted, and that its journals have no holes, and
-// makes it all durable. After an error the ledger is empty as before, unless the
-// error says that the outcome of the commit is not known.
+// makes it all durable. After an error the ledger is empty as before, unless it is an
+// ErrUnsure. The end of ctx interrupts all but the commit itself.
 func (i *Import) Commit(ctx context.Context, epoch string, want order.Count) error {
 	defer i.Abort()
 	if err := i.finish(ctx, epoch, want); err != nil {
 		return fmt.Errorf("postgres: nothing was copied: %w", explain(i.conn.Config(), err))
 	}
+	ctx = context.WithoutCancel(ctx)
 	delete(i.conn.PgConn().CustomData(), warning)
 	err := i.tx.Commit(ctx)
 	if text, warned := i.conn.PgConn().CustomData()[warning]; warned && err == nil {
 		err = fmt.Errorf("%v", text)
 	}
 	if err != nil {
-		return fmt.Errorf("postgres: %w: %w", errUnsure, err)
+		return fmt.Errorf("postgres: %w: %w", ErrUnsure, err)
 	}
 	_, err = i.conn.Exec(ctx, `ANALYZE callbacks, events, payments, orders, changes`)
 	if err != nil {

@@ -89,7 +89,8 @@ func (t *tx) send(what string, queue func(*pgx.Batch)) error {
 	return t.err
 }
 
-var errUnsure = errors.New("the outcome of the commit is not known")
+// ErrUnsure means that a commit may have happened or not.
+var ErrUnsure = errors.New("the outcome of the commit is not known")
 
 func (t *tx) commit() error {
 	if t.err == nil && !t.wrote {
@@ -107,7 +108,7 @@ func (t *tx) commit() error {
 		})
 	})
 	if text, warned := notices[warning]; warned && err == nil {
-		return fmt.Errorf("%w: %v", errUnsure, text)
+		return fmt.Errorf("%w: %v", ErrUnsure, text)
 	}
 	return err
 }

@@ -50,6 +50,21 @@ func (s *Store) Export(ctx context.Context, take func(order.Part) error) error {
 	return e.flush()
 }
 
+// MarkMoved has Open refuse the ledger from now on, because it was copied to another
+// place and goes on there: what this one would be told is not in the copy.
+func (s *Store) MarkMoved(ctx context.Context, to string) error {
+	w, ok := <-s.writer
+	if !ok {
+		return ErrClosed
+	}
+	defer func() { s.writer <- w }()
+	_, err := w.conn.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('moved', ?) ON CONFLICT DO UPDATE SET value = excluded.value`, to)
+	if err != nil {
+		return fmt.Errorf("sqlite: mark it as moved: %w", fault(err))
+	}
+	return nil
+}
+
 // An export is a part that fills up.
 type export struct {
 	take  func(order.Part) error

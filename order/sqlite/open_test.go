@@ -204,3 +204,55 @@ func TestRestoredBackupGetsANewEpoch(t *testing.T) {
 		t.Errorf("the epoch was %s, became %s, is %s; the states are %+v", before, renewed, store.Epoch(), states)
 	}
 }
+
+// TestALedgerThatMovedIsNotServed until somebody wants it back.
+func TestALedgerThatMovedIsNotServed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "l.db")
+	open := func(o sqlite.Options) (string, error) {
+		t.Helper()
+		store, err := sqlite.Open(t.Context(), path, o)
+		if err != nil {
+			return "", err
+		}
+		defer store.Close()
+		if o.AsItIs {
+			err = store.MarkMoved(t.Context(), "postgres://db:5432/paybell")
+		}
+		return store.Epoch(), err
+	}
+	before, err := open(sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a copy can be made again
+		if epoch, err := open(sqlite.Options{AsItIs: true}); err != nil || epoch != before {
+			t.Errorf("the epoch %s has become %s, %v", before, epoch, err)
+		}
+	}
+	if _, err := open(sqlite.Options{}); !errors.Is(err, sqlite.ErrMoved) || !strings.Contains(err.Error(), "moved to postgres://db:5432/paybell") {
+		t.Errorf("a ledger that moved: %v", err)
+	}
+	after, err := open(sqlite.Options{NewEpoch: true})
+	if again, opened := open(sqlite.Options{}); err != nil || opened != nil || after == before || again != after {
+		t.Errorf("wanted back: %v, %v, epochs %s, %s, %s", err, opened, before, after, again)
+	}
+}
+
+// TestNothingIsMadeBesideAFileThatIsNoLedger by those who want to look at one.
+func TestNothingIsMadeBesideAFileThatIsNoLedger(t *testing.T) {
+	for what, content := range map[string]string{
+		"empty": "", "text": "ledger: sqlite:paybell.db\n", "long": strings.Repeat("x", 4096), "another's": "SQLite format 3\x00" + strings.Repeat("\x00", 4080),
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "file")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sqlite.Open(t.Context(), path, sqlite.Options{AsItIs: true}); !errors.Is(err, sqlite.ErrNotLedger) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if there, err := os.ReadDir(dir); err != nil || len(there) != 1 {
+			t.Errorf("%s: beside it are %v, %v", what, there, err)
+		}
+	}
+}

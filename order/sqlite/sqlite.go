@@ -17,9 +17,11 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -44,7 +46,7 @@ type Options struct {
 	NewEpoch bool
 
 	// AsItIs opens no ledger of an older schema, which would be brought forward
-	// for good, and makes none.
+	// for good, and makes none. One that has moved can be looked at.
 	AsItIs bool
 }
 
@@ -55,6 +57,9 @@ var (
 	ErrInUse = errors.New("sqlite: ledger is in use by another process")
 	// ErrVersion means that a ledger was made for another version of Paybell.
 	ErrVersion = errors.New("sqlite: ledger of another version")
+	// ErrMoved means that a ledger was copied to another place, where it goes on.
+	// NewEpoch brings the file back into service.
+	ErrMoved = errors.New("sqlite: ledger has moved")
 	// ErrClosed means that the store was closed.
 	ErrClosed = errors.New("sqlite: store is closed")
 )
@@ -87,7 +92,7 @@ type Store struct {
 }
 
 // Open opens the ledger in the file at path, or makes one where there is no
-// file. Errors wrap ErrNotLedger, ErrInUse or ErrVersion where that is why.
+// file. Errors wrap ErrNotLedger, ErrInUse, ErrVersion or ErrMoved where that is why.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	s, err := open(ctx, path, opts)
 	if err != nil {
@@ -97,6 +102,11 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 }
 
 func open(ctx context.Context, path string, opts Options) (*Store, error) {
+	if opts.AsItIs {
+		if err := peek(path); err != nil {
+			return nil, err
+		}
+	}
 	path, err := place(path)
 	if err != nil {
 		return nil, err
@@ -124,6 +134,29 @@ func place(path string) (string, error) {
 		return "", err
 	}
 	return path, create(path + "-lock")
+}
+
+// peek refuses what is no ledger, so that nothing is made beside it. Where there
+// is a lock, a ledger may be open in this process, and is left alone: see create.
+func peek(path string) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path + "-lock"); err == nil {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var header [72]byte // https://www.sqlite.org/fileformat.html, section 1.3
+	_, err = io.ReadFull(f, header[:])
+	if err != nil || string(header[:16]) != "SQLite format 3\x00" || binary.BigEndian.Uint32(header[68:]) != applicationID {
+		return ErrNotLedger
+	}
+	return nil
 }
 
 // create opens no file that exists: closing it would drop the locks that
@@ -203,11 +236,16 @@ func prepareFile(ctx context.Context, conn *sql.Conn, opts Options) (epoch strin
 		return "", fmt.Errorf("make a new ledger: %w", err)
 	}
 	var version, shards int
+	var moved string
 	if err := conn.QueryRowContext(ctx, `SELECT
 		(SELECT value FROM meta WHERE key = 'schema'),
 		(SELECT value FROM meta WHERE key = 'shards'),
-		(SELECT value FROM meta WHERE key = 'epoch')`).Scan(&version, &shards, &epoch); err != nil {
+		(SELECT value FROM meta WHERE key = 'epoch'),
+		coalesce((SELECT value FROM meta WHERE key = 'moved'), '')`).Scan(&version, &shards, &epoch, &moved); err != nil {
 		return "", fmt.Errorf("read its description: %w", err)
+	}
+	if moved != "" && !opts.AsItIs && !opts.NewEpoch {
+		return "", fmt.Errorf("%w to %s", ErrMoved, moved)
 	}
 	if opts.AsItIs && version < schemaVersion {
 		return "", fmt.Errorf("%w: its schema is %d, this program's is %d: bring it forward with 'paybell ledger migrate'", ErrVersion, version, schemaVersion)
@@ -221,6 +259,9 @@ func prepareFile(ctx context.Context, conn *sql.Conn, opts Options) (epoch strin
 	if opts.NewEpoch {
 		epoch = newEpoch()
 		if _, err := conn.ExecContext(ctx, "UPDATE meta SET value = ? WHERE key = 'epoch'", epoch); err != nil {
+			return "", fmt.Errorf("begin a new epoch: %w", err)
+		}
+		if _, err := conn.ExecContext(ctx, "DELETE FROM meta WHERE key = 'moved'"); err != nil {
 			return "", fmt.Errorf("begin a new epoch: %w", err)
 		}
 	}

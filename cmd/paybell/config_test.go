@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -367,4 +368,27 @@ func FuzzConfigNeverPanics(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWhatTheDocsShowOfALedgerCanBePasted: each block by itself.
+func TestWhatTheDocsShowOfALedgerCanBePasted(t *testing.T) {
+	for _, page := range []string{"../../docs/ledger.md", "../../docs/bus.md"} {
+		content, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(content), -1)
+		if len(blocks) == 0 {
+			t.Errorf("%s shows none", page)
+		}
+		for _, block := range blocks {
+			text := block[1]
+			if !strings.Contains(text, "ledger:") {
+				text += onPostgres
+			}
+			if _, err := parse(good+text, "PAYBELL_CLUSTER_SECRET="+clusterSecret, "DATABASE_PASSWORD=p%40ss", "REDIS_PASSWORD=x"); err != nil {
+				t.Errorf("%s shows\n%s%v", page, block[1], err)
+			}
+		}
+	}
 }

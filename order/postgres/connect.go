@@ -90,7 +90,7 @@ func (s *Store) run(ctx context.Context, limit time.Duration, use func(context.C
 		conn.Conn().Close(context.WithoutCancel(ctx))
 		s.pool.Reset() // its fellows lead to the same server
 	}
-	return explain(s.pool.Config().ConnConfig, err)
+	return explain(s.config, err)
 }
 
 // A lane is places to wait for, one in each of its channels, from the narrowest on.
@@ -122,7 +122,7 @@ func (s *Store) unreached(ctx context.Context, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("waiting for a connection: %w", context.Canceled)
 	}
-	if err = explain(s.pool.Config().ConnConfig, err); errors.Is(err, order.ErrUnavailable) {
+	if err = explain(s.config, err); errors.Is(err, order.ErrUnavailable) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", order.ErrUnavailable, err) // a gateway that runs goes on when it is mended

@@ -43,8 +43,9 @@ var (
 // and [order.Nodes] in a database. Many goroutines may use it at once, and many Stores the same database.
 type Store struct {
 	pool   *pgxpool.Pool
-	quick  lane // what a node is lost without: all connections but one, which is left to writes
-	slow   lane // everything else: one connection less, where there are three
+	config *pgx.ConnConfig // of its connections
+	quick  lane            // what a node is lost without: all connections but one, which is left to writes
+	slow   lane            // everything else: one connection less, where there are three
 	epoch  atomic.Pointer[string]
 	closed atomic.Bool
 }
@@ -79,7 +80,7 @@ func open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, explain(config.ConnConfig, err)
 	}
 	quick := make(chan struct{}, config.MaxConns-1)
-	s := &Store{pool: pool, quick: lane{quick}, slow: lane{make(chan struct{}, max(1, config.MaxConns-2)), quick}}
+	s := &Store{pool: pool, config: config.ConnConfig, quick: lane{quick}, slow: lane{make(chan struct{}, max(1, config.MaxConns-2)), quick}}
 	err = s.start(ctx, opts)
 	if err != nil {
 		pool.Close()

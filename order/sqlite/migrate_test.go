@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -127,6 +128,12 @@ func TestALookBringsNothingForward(t *testing.T) {
 	}
 	if after := structure(t, path); after != before {
 		t.Errorf("it consists of\n%s\nand before of\n%s", after, before)
+	}
+	if _, err := sqlite.Open(t.Context(), empty, sqlite.Options{AsItIs: true}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open of no file returned %v", err)
+	}
+	if err := os.WriteFile(empty, nil, 0o600); err != nil { // it was not made
+		t.Fatal(err)
 	}
 	if _, err := sqlite.Open(t.Context(), empty, sqlite.Options{AsItIs: true}); !errors.Is(err, sqlite.ErrNotLedger) {
 		t.Errorf("Open of an empty file returned %v", err)

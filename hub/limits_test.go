@@ -131,7 +131,7 @@ func TestNothingIsLeftOfACrowd(t *testing.T) {
 					mine = mine[1:]
 					continue
 				}
-				token := strconv.Itoa(rand.IntN(100))
+				token := strconv.Itoa(rand.IntN(5))
 				address := netip.AddrFrom4([4]byte{192, 0, 2, byte(rand.IntN(10))})
 				one, why := s.take("", address)
 				if why == nil {

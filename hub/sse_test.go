@@ -93,10 +93,10 @@ func TestStreamRequestsAreRefused(t *testing.T) {
 // A write deadline that has passed resets an HTTP/2 stream, even when nothing
 // is being written; ours must not be there.
 func TestIdleHTTP2StreamOutlivesWriteDeadlines(t *testing.T) {
-	n := newNode(t, Options{WriteTimeout: 50 * time.Millisecond})
+	n := newNode(t, Options{WriteTimeout: 400 * time.Millisecond})
 	server := httptest.NewUnstartedServer(n.routes())
 	server.EnableHTTP2 = true
-	server.Config.WriteTimeout = 60 * time.Millisecond
+	server.Config.WriteTimeout = 500 * time.Millisecond
 	server.StartTLS()
 	defer server.Close()
 	n.client, n.url = server.Client(), server.URL
@@ -105,13 +105,13 @@ func TestIdleHTTP2StreamOutlivesWriteDeadlines(t *testing.T) {
 	held := make(chan answer, 1)
 	go func() { held <- n.poll(context.Background(), n.token("o"), "o", "20", `"e1.0"`) }()
 	n.eventually("the poll is held", func() bool { return n.Clients() == 2 })
-	time.Sleep(200 * time.Millisecond) // past every deadline
+	time.Sleep(time.Second) // past every deadline
 	n.commit("o", order.Paid)
 	w.want("update", "o", 1)
 	if a := <-held; a.status != 200 || a.state.Version != 1 {
 		t.Errorf("the held poll: %+v", a)
 	}
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(time.Second)
 	n.commit("o", order.Refunded)
 	w.want("update", "o", 2)
 	w.leave()

@@ -13,6 +13,8 @@ type Grant struct {
 	Expires time.Time
 	Issued  time.Time // the token's iat
 	KeyID   string    // of the key that signed
+
+	begun time.Time // when the first pass was given for the token; zero: none was
 }
 
 func (g Grant) allows(order string) bool { return slices.Contains(g.Orders, order) }

@@ -55,17 +55,17 @@ func (h *Hub) Pass(ctx context.Context, id, brought string) (Pass, *problem.Prob
 		}
 	}
 	grant := from.grant
-	grant.Orders, grant.Expires = []string{id}, earlier(now.Add(passLife), from.begun.Add(passRenewable)).Truncate(time.Second)
-	one := ticketOf(grant, grant.Expires)
-	one.Begun = from.begun.Unix()
-	return Pass{passMark + h.tickets.seal(sealedPass, one), grant}, nil
+	if grant.begun.IsZero() {
+		grant.begun = now
+	}
+	grant.Orders, grant.Expires = []string{id}, earlier(now.Add(passLife), grant.begun.Add(passRenewable)).Truncate(time.Second)
+	return Pass{passMark + h.tickets.seal(sealedPass, ticketOf(grant, grant.Expires)), grant}, nil
 }
 
 // evidence is what somebody brought for a pass.
 type evidence struct {
 	grant  Grant
-	ticket *ticket   // to be used up; nil: none
-	begun  time.Time // when the first pass was given
+	ticket *ticket // to be used up; nil: none
 }
 
 func (h *Hub) brought(text string, now time.Time) (evidence, *problem.Problem) {
@@ -80,20 +80,20 @@ func (h *Hub) brought(text string, now time.Time) (evidence, *problem.Problem) {
 		if h.opts.Revoked(one.grant()) {
 			return evidence{}, &tokenRevoked
 		}
-		return evidence{grant: one.grant(), begun: time.Unix(one.Begun, 0)}, nil
+		return evidence{grant: one.grant()}, nil
 	}
 	if one, ok := h.tickets.open(sealedTicket, text, now); ok && one.grant().Expires.After(now) {
 		if h.opts.Revoked(one.grant()) {
 			return evidence{}, &tokenRevoked
 		}
-		return evidence{grant: one.grant(), ticket: one, begun: now}, nil
+		return evidence{grant: one.grant(), ticket: one}, nil
 	}
 	grant, err := h.authorize(text)
 	if err != nil {
 		why := denied(err)
 		return evidence{}, &why
 	}
-	return evidence{grant: grant, begun: now}, nil
+	return evidence{grant: grant}, nil
 }
 
 // withPasses makes passes good wherever tokens are.
@@ -143,8 +143,12 @@ func earlier(a, b time.Time) time.Time {
 
 // ticketOf is what is sealed of a grant for one order.
 func ticketOf(g Grant, until time.Time) ticket {
-	return ticket{
+	one := ticket{
 		Order: g.Orders[0], Until: until.UnixMilli(), TokenID: g.TokenID, Subject: g.Subject,
 		KeyID: g.KeyID, Issued: g.Issued.Unix(), Expires: g.Expires.Unix(),
 	}
+	if !g.begun.IsZero() {
+		one.Begun = g.begun.Unix()
+	}
+	return one
 }

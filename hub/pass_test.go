@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"encoding/json"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,6 +82,28 @@ func TestPassOutlivesItsTokenAndEndsAfterADay(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		n.wantNoPass("a", p.Text, "token-expired")
+	})
+}
+
+func TestTicketOfAPassDoesNotBeginAnotherDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newStillNode(t, Options{})
+		began := time.Now()
+		p := n.pass("a", n.token("a"))
+		for time.Since(began) < 24*time.Hour-10*time.Minute {
+			time.Sleep(10 * time.Minute)
+			r, w := httptest.NewRequest("POST", "/v1/tickets", nil), httptest.NewRecorder()
+			r.Header.Set("Authorization", "Bearer "+p.Text)
+			n.Hub.Tickets(w, r)
+			var sold struct{ Ticket string }
+			if err := json.Unmarshal(w.Body.Bytes(), &sold); err != nil {
+				t.Fatal(err)
+			}
+			p = n.pass("a", sold.Ticket)
+		}
+		if end := began.Add(24 * time.Hour); p.Grant.Expires.After(end) {
+			t.Errorf("it ends at %v, want %v at the latest", p.Grant.Expires, end)
+		}
 	})
 }
 

@@ -83,17 +83,21 @@ type ticket struct {
 	KeyID   string `json:"k,omitempty"`
 	Issued  int64  `json:"i"` // of the token, in Unix seconds
 	Expires int64  `json:"e"`
-	Begun   int64  `json:"b,omitempty"` // of a pass: when the first of them was given, in Unix seconds
+	Begun   int64  `json:"b,omitempty"` // when the first pass was given for the token, in Unix seconds; 0: none was
 }
 
 func (t *ticket) until() time.Time { return time.UnixMilli(t.Until) }
 
 // grant is that of the token that bought the ticket, for the one order.
 func (t *ticket) grant() Grant {
-	return Grant{
+	g := Grant{
 		TokenID: t.TokenID, Subject: t.Subject, Orders: []string{t.Order},
 		Expires: time.Unix(t.Expires, 0), Issued: time.Unix(t.Issued, 0), KeyID: t.KeyID,
 	}
+	if t.Begun != 0 {
+		g.begun = time.Unix(t.Begun, 0)
+	}
+	return g
 }
 
 // ticketID is how many random bytes name a ticket, and maxTicket bounds what is

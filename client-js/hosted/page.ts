@@ -13,6 +13,10 @@ interface Admission {
   order_expires_in: number | null
 }
 
+/** How long an answer is waited for, in ms: a network that was changed meanwhile may never bring it, and nothing else would
+ *  ask again. */
+const patience = 10_000
+
 /** How long a customer reads what has become of the payment before the shop's page comes, in ms. */
 const reading = 5000
 
@@ -66,6 +70,7 @@ function keep({ pass, expires_in }: Admission): void {
 async function enter(pass: string): Promise<Admission | undefined> {
   const response = await fetch(location.pathname, {
     method: 'POST', headers: { Accept: 'application/json' }, body: new URLSearchParams(pass ? { pass } : {}),
+    signal: AbortSignal.timeout?.(patience), // which old browsers lack
   })
   if (response.ok) return response.json()
   if (response.status < 500 && response.status !== 429) return undefined
@@ -127,9 +132,17 @@ function show(state: OrderState): void {
   setTimeout(() => location.replace(address), reading)
 }
 
+/** The decimals of ISO 4217, as the gateway counts them. A browser's own are fewer where nobody uses coins:
+ *  of rupiah it would show a hundred times too many. */
+const decimals: [number, string][] = [
+  [0, 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'], [3, 'BHD IQD JOD KWD LYD OMR TND'], [4, 'CLF UYW'],
+]
+
 function money(minor: number, currency: string): string {
-  const format = new Intl.NumberFormat(document.documentElement.lang, { style: 'currency', currency })
-  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits!)
+  const digits = decimals.find(([, currencies]) => currencies.includes(currency))?.[0] ?? 2
+  return new Intl.NumberFormat(document.documentElement.lang, {
+    style: 'currency', currency, minimumFractionDigits: digits, maximumFractionDigits: digits,
+  }).format(minor / 10 ** digits)
 }
 
 status.addEventListener('paybell-change', (event) => show((event as CustomEvent<OrderState>).detail))

@@ -221,6 +221,25 @@ describe('the hosted page', () => {
     await shows(page, 'created')
   })
 
+  it('asks again when an answer never comes', async () => {
+    const { page: address } = await order()
+    const page = await visit(`${gateway.url}/pay/nothing`)
+    let held = 0
+    await page.route('**/pay/*', (route) => route.request().method() === 'POST' && !held++ ? undefined : route.continue())
+    await page.goto(address)
+    await shows(page, 'created')
+    assert.ok(held > 1)
+  })
+
+  it('counts decimals as the gateway does, whatever the browser thinks of coins', async () => {
+    for (const [amount, currency, shown] of [[10_000_000, 'IDR', '100,000.00'], [1_234_567, 'IQD', '1,234.567'], [99_00, 'HUF', '99.00'], [5000, 'JPY', '5,000']]) {
+      const page = await visit((await order({ amount, currency })).page)
+      await shows(page, 'created')
+      assert.equal((await page.textContent('#amount'))!.replace(/[^\d.,]/g, ''), shown, `${currency}`)
+      await page.close()
+    }
+  })
+
   it('ends when its token is revoked', async () => {
     const { id, page: address } = await order()
     const page = await visit(address)

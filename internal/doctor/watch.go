@@ -115,13 +115,21 @@ func (e *exam) poll(ctx context.Context, t token) (tag string, ok bool) {
 // finding, or none that handshake has not found.
 func (e *exam) openSocket(ctx context.Context) *line {
 	e.o.Tell("WebSocket")
+	ctx, cancel := context.WithCancel(ctx)
+	late := time.AfterFunc(patience, cancel) // of the handshake; what follows takes as long as it is watched
 	_, conn, err := e.upgrade(ctx, "", e.o.Token)
+	if !late.Stop() && conn != nil {
+		conn.Close()
+		conn = nil
+	}
 	if err != nil || conn == nil {
+		cancel()
 		e.find(socketRefused, "a handshake with a token as sub-protocol fails, and one without does not")
 		return nil
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	l := hold("WebSocket", func(l *line) error {
+		defer cancel()
 		defer stop()
 		defer conn.Close()
 		return readSocket(conn, l)

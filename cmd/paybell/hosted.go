@@ -106,7 +106,7 @@ func (p *hosted) show(w http.ResponseWriter, r *http.Request) {
 	}
 	pass, why := p.hub.Pass(r.Context(), v.ID, cookie.Value)
 	if why == nil {
-		p.keep(w, v.ID, pass)
+		p.keep(w, r, v.ID, pass)
 		why = p.fill(r.Context(), &v, pass.Grant)
 	}
 	switch {
@@ -139,7 +139,7 @@ func (p *hosted) enter(w http.ResponseWriter, r *http.Request) {
 		unreadable := invalid("the body is not a form, or is too long")
 		why = &unreadable
 	} else if pass, why = p.hub.Pass(r.Context(), id, brought); why == nil {
-		p.keep(w, id, pass)
+		p.keep(w, r, id, pass)
 	}
 	switch {
 	case why == nil && !forScript:
@@ -219,10 +219,13 @@ func isRefusal(why *problem.Problem) bool {
 	return why.Status == http.StatusUnauthorized || why.Status == http.StatusForbidden
 }
 
+// cookiePrefix is what the names of all passes' cookies begin with.
+const cookiePrefix = "paybell_"
+
 // cookieName keeps orders apart whose ids no cookie's name or path could hold.
 func cookieName(id string) string {
 	sum := sha256.Sum256([]byte(id))
-	return "paybell_" + hex.EncodeToString(sum[:8])
+	return cookiePrefix + hex.EncodeToString(sum[:8])
 }
 
 // cookie is for the hosted pages alone, and for whoever comes to them by a link or a
@@ -234,8 +237,21 @@ func (p *hosted) cookie(id, value string, age int) *http.Cookie {
 	}
 }
 
-func (p *hosted) keep(w http.ResponseWriter, id string, pass hub.Pass) {
-	http.SetCookie(w, p.cookie(id, pass.Text, max(1, secondsUntil(pass.Grant.Expires))))
+// keptOrders is of how many orders a browser keeps passes, which it sends together:
+// proxies, nginx for one, take 8 KiB of cookies.
+const keptOrders = 8
+
+// keep also forgets the oldest of too many others. Browsers send these first
+// (RFC 6265, section 5.4).
+func (p *hosted) keep(w http.ResponseWriter, r *http.Request, id string, pass hub.Pass) {
+	own := p.cookie(id, pass.Text, max(1, secondsUntil(pass.Grant.Expires)))
+	http.SetCookie(w, own)
+	others := slices.DeleteFunc(r.Cookies(), func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, cookiePrefix) || c.Name == own.Name })
+	for _, old := range others[:max(0, len(others)-keptOrders+1)] {
+		gone := p.cookie(id, "", -1)
+		gone.Name = old.Name
+		http.SetCookie(w, gone)
+	}
 }
 
 func (p *hosted) forget(w http.ResponseWriter, id string) { http.SetCookie(w, p.cookie(id, "", -1)) }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -247,6 +248,27 @@ func TestHostedPagesHeaders(t *testing.T) {
 		}
 		if addresses := regexp.MustCompile(`(?:src|href|action)="(https?:)?//[^"]*`).FindAllString(inline.ReplaceAllString(page, ""), -1); len(addresses) > 1 {
 			t.Errorf("%s: it loads %v", what, addresses)
+		}
+	}
+}
+
+// A shop's own people open many. More cookies than a proxy takes would shut them out.
+func TestHostedPagesOfManyOrdersFitAProxysHeaders(t *testing.T) {
+	gw := startHosted(t, nil)
+	v := gw.visitor()
+	for i := range 40 {
+		id := fmt.Sprint("ORDER-2026-", i)
+		response, content := v.post("/pay/"+id, gw.tokenOf(id))
+		if response.StatusCode != 200 || title(content) != "Waiting for your payment" {
+			t.Fatalf("%s was answered %d:\n%s", id, response.StatusCode, content)
+		}
+		if kept := v.client.Jar.Cookies(response.Request.URL); len(kept) != min(i+1, keptOrders) {
+			t.Fatalf("after %d orders there are %d cookies", i+1, len(kept))
+		}
+	}
+	for id, want := range map[string]string{"ORDER-2026-39": "Waiting for your payment", "ORDER-2026-33": "Waiting for your payment", "ORDER-2026-0": "This page cannot show your payment"} {
+		if _, content := v.get("/pay/" + id); !strings.Contains(content, want) {
+			t.Errorf("%s: no %q", id, want)
 		}
 	}
 }

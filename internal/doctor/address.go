@@ -56,6 +56,8 @@ func (e *exam) judgeAddresses(before, after map[string]int) {
 	switch {
 	case rose("ignored"):
 		e.find(unnamedProxy, "requests come with X-Forwarded-For from somebody whom trusted_proxies does not name")
+	case rose("forwarded") && e.fronted && (rose("proxy") || rose("peer")):
+		e.report.leaveOut("whether the gateway knows customers' addresses: some came by the proxy, and others another way")
 	case rose("proxy") && e.fronted:
 		e.find(noForwardedFor, "requests come without X-Forwarded-For from a proxy that trusted_proxies names")
 	case rose("peer") && e.fronted:

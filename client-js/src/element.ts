@@ -181,7 +181,8 @@ function write(element: HTMLElement, text: string): void {
 }
 
 async function fetchToken(url: string): Promise<string> {
-  const response = await fetch(url, { method: 'POST' })
+  // A network that was changed meanwhile may never bring the answer, and nothing else would ask again. Old browsers lack it.
+  const response = await fetch(url, { method: 'POST', signal: AbortSignal.timeout?.(30_000) })
   if (!response.ok) throw new Error(`HTTP ${response.status}`)
   const text = await response.text()
   return text.trim()[0] === '{' ? JSON.parse(text).token : text

@@ -155,6 +155,17 @@ describe('<paybell-status>', () => {
     assert.equal(await page.locator('paybell-status [part=box]').evaluate((box) => getComputedStyle(box).textAlign), 'center')
   })
 
+  it('asks for a token again when the answer never comes', async () => {
+    const page = await open('unanswered', `${element}
+      const { fetch } = globalThis
+      const timeout = AbortSignal.timeout.bind(AbortSignal)
+      let asked = 0
+      AbortSignal.timeout = () => timeout(100)
+      globalThis.fetch = (url, init) => !String(url).startsWith('/token') || asked++ ? fetch(url, init)
+        : new Promise((_, reject) => init.signal?.addEventListener('abort', () => reject(init.signal.reason)))`, await shop.gateway.order())
+    await shows(page, 'created')
+  })
+
   it('makes no link of what would run in the page', async () => {
     const order = await shop.gateway.order()
     const page = await open('hostile', `${element}; status.setAttribute('retry-url', ' java\\tscript:alert(1)')`, order)

@@ -7,7 +7,7 @@ function polling(name: TransportName, query: string): Transport {
   return {
     name,
     async open(link) {
-      for (let tag = '', before = tag; ; before = tag) {
+      for (let tag = '', before = tag, quick = 0; ; before = tag) {
         const asked = Date.now()
         const response = await request(link, `orders/${encodeURIComponent(link.order)}${query}`, tag ? { 'If-None-Match': tag } : {})
         if (response.status === 200) {
@@ -17,8 +17,10 @@ function polling(name: TransportName, query: string): Transport {
         } else if (response.status !== 304) return link.end(...endOf(response))
         link.confirmed()
         let pause = askedWait(retryAfter(response.headers.get('Retry-After')))
-        // A cache or a proxy that does not hold requests would turn this into a tight loop.
-        if (!pause && before === tag && Date.now() - asked < 1000) pause = 2000
+        // A cache or a proxy that does not hold requests would turn this into a tight loop; and so would two nodes
+        // of which one lags behind, or has another ledger.
+        quick = Date.now() - asked < 1000 ? quick + 1 : 0
+        if (!pause && quick > (before === tag ? 0 : 5)) pause = 2000
         link.heard(pause)
         if (pause) await sleep(pause, link.signal)
       }

@@ -55,6 +55,24 @@ describe('longpoll', () => {
     await until('the next request', () => gateway.asked.length === length + 1)
   })
 
+  it('does not become a tight loop when nodes take turns of which one lags behind', async (t) => {
+    let turn = 0
+    const gateway = await startGateway(t, {
+      poll: (response, request) => {
+        const state = order(5 - ++turn % 2)
+        if (request.headers['if-none-match'] === `"e1.${state.version}"`) response.writeHead(304).end()
+        else response.end(JSON.stringify(state))
+      },
+    })
+    const pause = holdTimers(t, 2000)
+    const seen = watch(t, gateway, options)
+    await until('the pause', () => pause.pending === 1)
+    assert.ok(gateway.asked.length < 10, `asked ${gateway.asked.length} times`)
+    assert.equal(seen.state!.version, 5)
+    pause.fire()
+    await until('the next request', () => pause.pending === 1)
+  })
+
   it('calls a token that came to its end no trouble, and a new one that is refused trouble', async (t) => {
     const refused = [2, 4, 5]
     const gateway = await startGateway(t, {

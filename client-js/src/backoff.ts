@@ -17,10 +17,11 @@ export function retryAfter(header: string | null): number {
   return +header! * 1000 || Date.parse(header!) - Date.now()
 }
 
-/** Resolves after `ms`, or when the signal is aborted. A signal wakes one sleeper only. */
+/** Resolves after `ms`, or when the signal is aborted. A signal wakes one sleeper only. A timer of more than 24 days would
+ *  run at once. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, signal.aborted ? 0 : ms)
+    const timer = setTimeout(resolve, signal.aborted ? 0 : Math.min(ms, 2e9))
     signal.onabort = () => {
       clearTimeout(timer)
       resolve()

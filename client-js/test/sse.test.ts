@@ -54,6 +54,20 @@ describe('sse', () => {
     assert.deepEqual(seen.errors, [])
   })
 
+  it('does not renew a token without end that lives for a year', async (t) => {
+    const gateway = await startGateway(t, {
+      sse: (response) => {
+        startStream(response)
+        sendEvent(response, 'token_expiring', { expires_in: 31_536_000 })
+      },
+    })
+    let asked = 0
+    const seen = watch(t, gateway, { ...options, token: () => `token-${++asked}` })
+    await until('a state', () => seen.states.length === 1)
+    await aWhile()
+    assert.deepEqual(tokens(gateway), ['token-1'])
+  })
+
   it('keeps its connection when the token function has no newer token', async (t) => {
     let server!: ServerResponse
     const gateway = await startGateway(t, {

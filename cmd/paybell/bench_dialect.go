@@ -21,9 +21,8 @@ import (
 
 // A benchDialect is how the load speaks to a gateway over one transport.
 //
-// Event n of an order is the payment of one more cent, so the order's "paid" says
-// how many of its events are in a state: that none is missing can be seen from the
-// state alone.
+// Event n of an order is one more cent, so the order's "paid" says how many of its
+// events are in a state: that none is missing can be seen from the state alone.
 type benchDialect struct {
 	wire   bench.Wire
 	prefix string // of the orders' ids
@@ -31,9 +30,10 @@ type benchDialect struct {
 	signer benchSigner
 }
 
-// A benchSigner appends the signed webhook of an event.
+// A benchSigner appends the signed webhook of a part of an order's payment: of all
+// its parts, each is a cent.
 type benchSigner interface {
-	sign(b []byte, event, order, payment string) []byte
+	sign(b []byte, event, order, part string) []byte
 }
 
 // benchDialects returns both transports of a gateway with a configuration, about
@@ -80,9 +80,8 @@ func (d *benchDialect) SubscribeAll(b []byte, from, to int) []byte {
 }
 
 func (d *benchDialect) Publish(b []byte, i int, n uint32) []byte {
-	id := d.order(i)
-	payment := id + "-" + strconv.Itoa(int(n))
-	return d.signer.sign(b, "evt-"+payment, id, payment)
+	id, part := d.order(i), strconv.Itoa(int(n))
+	return d.signer.sign(b, "evt-"+id+"-"+part, id, part)
 }
 
 // Hear implements bench.Dialect. It takes from a message just what it needs: the
@@ -153,15 +152,16 @@ func newBenchSigner(c *config) (benchSigner, error) {
 	return nil, errNoBenchSource
 }
 
-// A simulatedSigner signs as `paybell simulate` does, which takes its time.
+// A simulatedSigner signs as `paybell simulate` does, which takes its time. To it,
+// each part is a payment of its own.
 type simulatedSigner struct {
 	path      string
 	simulator webhook.Simulator
 }
 
-func (s simulatedSigner) sign(b []byte, event, id, payment string) []byte {
+func (s simulatedSigner) sign(b []byte, event, id, part string) []byte {
 	signed, err := s.simulator.Simulate(webhook.Simulation{
-		ID: event, Order: id, Payment: payment, Status: order.Paid, Amount: 1, Currency: "EUR", Method: "card", At: time.Now(), Live: true,
+		ID: event, Order: id, Payment: id + "-" + part, Status: order.Paid, Amount: 1, Currency: "EUR", Method: "card", At: time.Now(), Live: true,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("sign for %s: %v", id, err)) // the ids are ours, and well formed
@@ -193,9 +193,10 @@ func newLeanSigner(source, secret string) (*leanSigner, error) {
 	}, nil
 }
 
-func (s *leanSigner) sign(b []byte, event, id, payment string) []byte {
+func (s *leanSigner) sign(b []byte, event, id, part string) []byte {
 	s.body = append(append(append(s.body[:0], `{"type":"payment.paid","timestamp":"`...), s.at...), `","data":{"order":"`...)
-	s.body = append(append(append(s.body, id...), `","payment":"`...), payment...)
+	s.body = append(append(append(s.body, id...), `","payment":"pay-`...), id...)
+	s.body = append(append(s.body, `","ref":"`...), part...)
 	s.body = append(s.body, `","amount":1,"currency":"EUR","method":"card","livemode":true}}`...)
 
 	var digits [20]byte

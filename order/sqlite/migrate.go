@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	schemaVersion = 5
+	schemaVersion = 6
 	oldestSchema  = 3 // that is brought forward
 )
 
@@ -17,13 +17,16 @@ var schema string
 
 // migrations bring a ledger to the schema of a number from the one before it.
 // Once released, one never changes.
-var migrations = map[int]string{4: schema4, 5: schema5}
+var migrations = map[int]string{4: schema4, 5: schema5, 6: schema6}
 
 //go:embed schema_4.sql
 var schema4 string
 
 //go:embed schema_5.sql
 var schema5 string
+
+//go:embed schema_6.sql
+var schema6 string
 
 // migrate brings a ledger of an older schema to this one, each step in one
 // transaction. There is no way back: an older program refuses it from then on.

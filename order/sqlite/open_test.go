@@ -169,8 +169,8 @@ func TestImpossiblePathsAreRefused(t *testing.T) {
 
 func TestOtherVersionsAreRefused(t *testing.T) {
 	for change, want := range map[string]string{
-		"UPDATE meta SET value = 2 WHERE key = 'schema'":  "its schema is 2, this program's is 5",
-		"UPDATE meta SET value = 6 WHERE key = 'schema'":  "its schema is 6, this program's is 5",
+		"UPDATE meta SET value = 2 WHERE key = 'schema'":  "its schema is 2, this program's is 6",
+		"UPDATE meta SET value = 7 WHERE key = 'schema'":  "its schema is 7, this program's is 6",
 		"UPDATE meta SET value = 64 WHERE key = 'shards'": "it has 64 shards, this program 16",
 	} {
 		path := filepath.Join(t.TempDir(), "paybell.db")

@@ -79,6 +79,8 @@ CREATE INDEX orders_by_due_at ON orders (due_at) WHERE due_at IS NOT NULL;
 
 -- The journal. In each shard seq counts from 1 without holes. Each change leads
 -- to the one before it of the same order, which is in the same shard.
+-- Its rows are added at the end of the table: as a tree by shard and seq, with a
+-- state in every key, it would grow at one place for each shard, and be deep.
 CREATE TABLE changes (
 	shard    INTEGER NOT NULL,
 	seq      INTEGER NOT NULL,
@@ -87,7 +89,7 @@ CREATE TABLE changes (
 	previous INTEGER NOT NULL, -- seq; 0: none
 	state    TEXT    NOT NULL,
 	PRIMARY KEY (shard, seq)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Keys that were used, and tickets. They may be forgotten once they expire.
 CREATE TABLE idempotency (

@@ -256,8 +256,12 @@ func TestDoctorFindsWhatTheGatewayDoes(t *testing.T) {
 	t.Run("another origin", func(t *testing.T) {
 		r := c.examine(doctor.Options{Origin: "https://shop.example:8443"})
 		c.want(r, "origin-refused", "readyz-exposed")
-		if len(r.Findings[0].Seen) != 2 { // by fetch, and by WebSocket
-			t.Errorf("seen: %q", r.Findings[0].Seen)
+		f := r.Findings[0]
+		if len(f.Seen) != 2 { // by fetch, and by WebSocket
+			t.Errorf("seen: %q", f.Seen)
+		}
+		if !slices.Contains(f.Mend[0].Lines, "origins: [https://shop.example:8443]") {
+			t.Errorf("the mend is %q", f.Mend)
 		}
 	})
 	t.Run("a token of another gateway", func(t *testing.T) {
@@ -296,7 +300,7 @@ func TestDoctorHearsAGoodbye(t *testing.T) {
 	c := openClinic(t, nil)
 	stop := sync.OnceFunc(func() { go c.stop() })
 	r := c.examine(doctor.Options{Idle: time.Minute, Tell: func(text string) {
-		if strings.HasPrefix(text, "silence:") {
+		if strings.HasPrefix(text, "quiet for") {
 			stop()
 		}
 	}})

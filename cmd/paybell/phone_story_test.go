@@ -178,7 +178,7 @@ func phoneShowsNoOlderState(t *testing.T, classes string) {
 func phoneIsForbidden(t *testing.T, classes string) {
 	gw := startGateway(t)
 	p := startPhone(t, phonePlan{classes: classes, gateway: gw.base, order: "A1", token: tokensOf(gw, "B1")})
-	p.says("end HTTP 403")
+	p.says("end HTTP 403: Not your order: The token does not name this order. Ask the shop's backend for one that does.")
 	if n := p.tokens.Load(); n != 1 {
 		t.Errorf("it asked for %d tokens", n)
 	}
@@ -187,13 +187,22 @@ func phoneIsForbidden(t *testing.T, classes string) {
 func phoneIsLost(t *testing.T, classes string) {
 	gw := startGateway(t)
 	p := startPhone(t, phonePlan{classes: classes, gateway: gw.base + "/pay/", order: "A1", token: tokensOf(gw, "A1")})
-	p.says("end HTTP 404")
+	p.says("end HTTP 404: Not found: There is nothing at this address.")
+	for _, wordless := range []string{"", `{"title":`} {
+		rec := startRecorder(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, wordless)
+		})
+		p := startPhone(t, phonePlan{classes: classes, gateway: rec.URL, order: "A1", token: always("t")})
+		p.says("end HTTP 404")
+	}
 }
 
 func phoneIsUnauthorized(t *testing.T, classes string) {
 	gw := startGateway(t)
 	p := startPhone(t, phonePlan{classes: classes, gateway: gw.base, order: "A1", token: always("no.such.token")})
-	p.says("end HTTP 401")
+	p.says("end HTTP 401: Token not valid: auth: a part of the token is not base64url without padding (RFC 7515 section 2)")
 	if n := p.tokens.Load(); n != 3 {
 		t.Errorf("it asked for %d tokens", n)
 	}

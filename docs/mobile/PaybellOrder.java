@@ -40,7 +40,7 @@ public final class PaybellOrder {
     private long version;
 
     /** onState gets each newer state; onEnd gets null once the order is final, or else what no retry can
-     *  cure. Both are called one at a time by callbacks: new Handler(Looper.getMainLooper())::post. */
+     *  cure, such as "HTTP 403: " and the gateway's words. Both are called one at a time by callbacks: new Handler(Looper.getMainLooper())::post. */
     public PaybellOrder(String gateway, String order, Tokens tokens, Executor callbacks,
             Consumer<JSONObject> onState, Consumer<String> onEnd) throws IOException {
         if (!gateway.matches("https?://[^/?#\\s]+[^?#\\s]*") || order.isEmpty()) {
@@ -228,16 +228,30 @@ public final class PaybellOrder {
         }
 
         /** Says whether the gateway answers. A 403 that is not in its form of errors is that of a portal. */
-        private boolean admitted(Exchange http, int status) throws InterruptedException {
+        private boolean admitted(Exchange http, int status) throws IOException, InterruptedException {
             boolean own = status >= 400 && status < 500 && status != 408 && status != 429 && http.type.contains("problem");
             asked = http.retryAfter;
             orderly = status == 401 && refused == 0; // with a new token at once
             refused = status == 401 ? refused + 1 : 0;
             if (status == 401 ? refused > 2 : own) {
-                callbacks.execute(() -> end(this, "HTTP " + status));
+                String problem = "HTTP " + status + words(http);
+                callbacks.execute(() -> end(this, problem));
                 throw new InterruptedException();
             }
             return status == 200 || status == 304;
+        }
+
+        /** What the gateway says of a refusal: title and detail of its problem. */
+        private String words(Exchange http) throws IOException, InterruptedException {
+            StringBuilder body = new StringBuilder();
+            long deadline = now() + firstByte;
+            for (Object item = ""; item != null; item = http.next(deadline)) body.append(item);
+            try {
+                JSONObject problem = new JSONObject(body.toString());
+                return ": " + problem.getString("title") + (problem.has("detail") ? ": " + problem.getString("detail") : "");
+            } catch (JSONException e) {
+                return ""; // not in its form
+            }
         }
     }
 
@@ -269,7 +283,8 @@ public final class PaybellOrder {
                 String after = "" + http.getHeaderField("Retry-After");
                 if (after.matches("\\d{1,6}")) retryAfter = Math.min(300_000, Long.parseLong(after) * 1000);
                 heard.add(status);
-                if (status == 200) lines(http.getInputStream());
+                InputStream body = status == 200 ? http.getInputStream() : type.contains("problem") ? http.getErrorStream() : null;
+                if (body != null) lines(body);
                 heard.add(END);
             } catch (IOException e) {
                 heard.add(e);

@@ -26,7 +26,8 @@ public final class PaybellOrder {
     fileprivate private(set) var over = false
 
     /// `tokens` asks your backend for a token, anew for each connection. `onState` gets each newer state;
-    /// `onEnd` gets nil once the order is final, or else what no retry can cure.
+    /// `onEnd` gets nil once the order is final, or else what no retry can cure, such as "HTTP 403: " and the
+    /// gateway's words.
     public init(gateway: String, order: String, tokens: @escaping @Sendable () async throws -> String,
                 onState: @escaping (OrderState) -> Void, onEnd: @escaping (String?) -> Void) throws {
         guard let url = URLComponents(string: gateway), ["http", "https"].contains(url.scheme), url.host?.isEmpty == false,
@@ -125,7 +126,7 @@ private final class Run {
         for await item in http.heard {
             switch item {
             case let .answer(status, type, retryAfter):
-                guard admitted(status, type, retryAfter) else { return }
+                guard await admitted(http, status, type, retryAfter) else { return }
                 if !type.hasPrefix("text/event-stream") { return pollInstead() }
             case .late:
                 if !begun { return pollInstead() } // something on the way holds streams back
@@ -193,7 +194,7 @@ private final class Run {
         for await item in http.heard {
             switch item {
             case let .answer(status, type, retryAfter):
-                guard admitted(status, type, retryAfter) else { return }
+                guard await admitted(http, status, type, retryAfter) else { return }
                 pause = retryAfter
             case .line(let line): body += line
             case .late: throw URLError(.timedOut)
@@ -210,13 +211,27 @@ private final class Run {
     }
 
     /// Says whether the gateway answers. A 403 that is not in its form of errors is that of a portal.
-    private func admitted(_ status: Int, _ type: String, _ retryAfter: TimeInterval) -> Bool {
+    private func admitted(_ http: Exchange, _ status: Int, _ type: String, _ retryAfter: TimeInterval) async -> Bool {
         let fatal = status == 401 ? refused == 2 : (400..<500).contains(status) && ![408, 429].contains(status) && type.contains("problem")
         asked = retryAfter
         orderly = status == 401 && refused == 0 // with a new token at once
         refused = status == 401 ? refused + 1 : 0
-        if fatal { watch.end("HTTP \(status)") }
+        if fatal { watch.end("HTTP \(status)" + (await words(http))) }
         return status == 200 || status == 304
+    }
+
+    private struct Problem: Decodable {
+        let title: String, detail: String?
+    }
+
+    /// What the gateway says of a refusal.
+    private func words(_ http: Exchange) async -> String {
+        var body = ""
+        for await item in http.heard {
+            if case .line(let line) = item { body += line } else { break } // the end, or nothing more in time
+        }
+        guard let problem = try? JSONDecoder().decode(Problem.self, from: Data(body.utf8)) else { return "" }
+        return ": " + [problem.title, problem.detail].compactMap { $0 }.joined(separator: ": ")
     }
 
     private func request(_ path: String, _ token: String, tag: String? = nil) -> URLRequest {

@@ -6,7 +6,8 @@ import 'dart:math';
 /// Follows one order until it is final.
 class PaybellOrder {
   /// [tokens] asks your backend for a token, anew for each connection. [onState] gets each newer state,
-  /// and [onEnd] null once the order is final, or else what no retry can cure.
+  /// and [onEnd] null once the order is final, or else what no retry can cure, such as "HTTP 403: " and
+  /// the gateway's words.
   PaybellOrder({
     required String gateway,
     required this.order,
@@ -201,8 +202,18 @@ class _Run {
     _asked = a.retryAfter;
     _orderly = a.status == 401 && _refused == 0; // with a new token at once
     _refused = a.status == 401 ? _refused + 1 : 0;
-    if (fatal) watch._end(this, 'HTTP ${a.status}');
+    if (fatal) watch._end(this, 'HTTP ${a.status}${_words(a.problem)}');
     return a.status == 200 || a.status == 304;
+  }
+
+  /// What the gateway says of a refusal.
+  static String _words(String problem) {
+    try {
+      final told = jsonDecode(problem) as Map<String, dynamic>;
+      return [for (final field in ['title', 'detail']) if (told[field] is String) ': ${told[field]}'].join();
+    } catch (_) {
+      return ''; // not in its form
+    }
   }
 
   Uri _url(String path, [String query = '']) => Uri.parse('${watch._base}/$path${Uri.encodeComponent(watch.order)}$query');
@@ -212,9 +223,9 @@ class _Run {
 
 /// What is heard of one request, besides its lines.
 class _Answer {
-  const _Answer(this.status, this.type, this.retryAfter);
+  const _Answer(this.status, this.type, this.retryAfter, this.problem);
   final int status, retryAfter; // retryAfter in ms
-  final String type;
+  final String type, problem; // problem: the whole body of a refusal in the gateway's form
 }
 
 class _Renewed {
@@ -278,7 +289,10 @@ class _Exchange {
       if (tag != null) request.headers.set('If-None-Match', tag);
       final response = await request.close();
       final after = int.tryParse(response.headers.value('Retry-After') ?? '');
-      _say(_Answer(response.statusCode, response.headers.value('Content-Type') ?? '', _Run._held((after ?? 0) * 1000)));
+      final type = response.headers.value('Content-Type') ?? '', refusal = type.contains('problem');
+      final problem = refusal ? await utf8.decodeStream(response) : '';
+      _say(_Answer(response.statusCode, type, _Run._held((after ?? 0) * 1000), problem));
+      if (refusal) return close();
       final line = BytesBuilder();
       var last = 0;
       await for (final chunk in response) {

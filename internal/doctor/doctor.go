@@ -94,7 +94,7 @@ func Examine(ctx context.Context, address *url.URL, o Options) (*Report, error) 
 	if o.Tell == nil {
 		o.Tell = func(string) {}
 	}
-	e := &exam{base: address, o: o, report: &Report{URL: address.String(), Proxy: o.Proxy, Facts: []Fact{}, Findings: []*Finding{}, LeftOut: []string{}}}
+	e := &exam{base: address, o: o, report: &Report{URL: address.String(), Proxy: o.Proxy, Facts: []Fact{}, Findings: []*Finding{}, LeftOut: []string{}, origin: o.Origin}}
 	began := time.Now()
 	err := e.run(ctx)
 	if e.any != nil {

@@ -55,7 +55,10 @@ func (e *exam) judge(l *line) {
 		e.find(beatsHeld, "%s: silent for %s, where a heartbeat comes every %s at the latest", l.name, seconds(max(l.longest, quiet)), seconds(latestBeat))
 	}
 	beats := "no heartbeat was due"
-	if l.beats > 0 {
+	switch {
+	case l.beats == 1:
+		beats = "1 heartbeat"
+	case l.beats > 1:
 		beats = strconv.Itoa(l.beats) + " heartbeats"
 	}
 	e.fact(l.name, "first state after %s, open for %s, %s", milliseconds(l.state.Sub(l.opened)), seconds(open), beats)

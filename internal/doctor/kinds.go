@@ -4,9 +4,13 @@ package doctor
 // no others; where a proxy is missing, it cannot be the cause, or there is nothing
 // to set. The kinds of what stands between are here, those of certificates and
 // addresses in kinds_door.go.
+//
+// Whoever writes down all that is told must end without a finding. So a location
+// of nginx is told whole: it stands beside those that are there and takes nothing
+// from them, and a proxy_set_header in it puts all those around it out of force.
 
 const idleNginx = `
-location /v1/ { proxy_read_timeout 75s; … }`
+proxy_read_timeout 75s;   # instead of a shorter one, in server { } and in each location for /v1/`
 
 const idleHAProxy = `
 timeout client 75s
@@ -32,8 +36,16 @@ var idleMends = map[Proxy]string{
 }
 
 const unbufferedNginx = `
-location = /v1/sse { proxy_buffering off; proxy_cache off; … }
-# and no proxy_ignore_headers X-Accel-Buffering`
+location = /v1/sse {
+    proxy_buffering off;
+    proxy_cache off;
+    proxy_read_timeout 75s;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    # and your proxy_pass
+}`
 
 var streamBuffered = &kind{
 	"stream-buffered", Fault,
@@ -133,7 +145,7 @@ var notHeld = &kind{
 	map[Proxy]string{
 		Nginx: `
 # proxy_pass with a path of its own and variables needs $is_args$args; best without a path:
-location /v1/ { proxy_pass http://paybell; }`,
+proxy_pass http://paybell;   # in each location for /v1/`,
 		HAProxy: `
 # take out: http-request set-query, or set-uri without the query`,
 		Caddy: `
@@ -148,7 +160,7 @@ var cached = &kind{
 	"Something keeps answers and gives them to others: a customer sees a state of before the payment, or that of somebody else's order.",
 	map[Proxy]string{
 		Nginx: `
-location /v1/ { proxy_cache off; … }   # and no proxy_ignore_headers Cache-Control`,
+proxy_cache off;   # in each location for /v1/, and no proxy_ignore_headers Cache-Control`,
 		HAProxy: `
 # take out for /v1/: http-request cache-use …, http-response cache-store …`,
 		Caddy: `
@@ -195,7 +207,7 @@ var conditionStripped = &kind{
 	"A poll that cannot say what it knows is never held: customers who poll hear late, and ask for the whole state each time.",
 	map[Proxy]string{
 		Nginx: `
-location /v1/ { proxy_cache off; proxy_set_header If-None-Match $http_if_none_match; … }`,
+proxy_cache off;   # in each location for /v1/, and no proxy_set_header If-None-Match …`,
 		HAProxy: `
 # take out: http-request del-header If-None-Match`,
 		Caddy: `
@@ -222,8 +234,11 @@ location = /v1/ws {
     proxy_http_version 1.1;
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $connection_upgrade;
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
     proxy_read_timeout 75s;
-    … }`,
+    # and your proxy_pass
+}`,
 		HAProxy: `
 # HAProxy passes upgrades on. Take out: option httpclose, option http-server-close on that
 # way, http-request del-header Upgrade, and proto h2 of the server lines`,

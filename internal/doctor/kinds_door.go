@@ -108,8 +108,8 @@ var redirected = &kind{
 	"A WebSocket follows no redirect, a fetch to another origin loses its token, and a webhook that is redirected arrives as a GET without a body, or not at all.",
 	map[Proxy]string{
 		Nginx: `
-# "location /v1/sse/ { proxy_pass … }" redirects /v1/sse. Without the slash at the end:
-location /v1/ { proxy_pass http://paybell; }`,
+# "location /v1/sse/ { proxy_pass … }" redirects /v1/sse: take out the slash at the end.
+# Take out for /v1/ and /webhooks/: return 301 …, rewrite … redirect`,
 		HAProxy: `
 http-request redirect … unless { path_beg /v1/ /webhooks/ }`,
 		Caddy: `
@@ -126,7 +126,7 @@ var pathChanged = &kind{
 	"The gateway sees another path than the one that was asked for, so that nothing is found.",
 	map[Proxy]string{
 		Nginx: `
-location /pay/ { proxy_pass http://paybell/; }   # both with a slash: /pay/v1/… becomes /v1/…`,
+proxy_pass http://paybell/;   # in location /pay/ { }; both with a slash: /pay/v1/… becomes /v1/…`,
 		HAProxy: `
 http-request replace-path /pay(/.*) \1`,
 		Caddy: `
@@ -143,8 +143,8 @@ var blocked = &kind{
 	"Something before the gateway refuses in its place. Customers' pages can answer neither a login nor a puzzle, and providers' webhooks cannot either.",
 	map[Proxy]string{
 		Nginx: `
-location /v1/ { auth_basic off; … }         # and no auth_request, deny, limit_except
-location /webhooks/ { auth_basic off; … }`,
+auth_basic off;   # in each location for /v1/ and /webhooks/; and no auth_request, deny, limit_except
+# A 404 of nginx: that location has no proxy_pass`,
 		HAProxy: `
 # not for /v1/ and /webhooks/: http-request auth, deny, tarpit`,
 		Caddy: `
@@ -161,7 +161,8 @@ var noGateway = &kind{
 	"The proxy answers, and reaches no gateway behind it. Nobody sees anything, and providers repeat their webhooks.",
 	map[Proxy]string{
 		Nginx: `
-upstream paybell { server HOST:8080; }   # the gateway's "listen"; its error_log says why`,
+upstream paybell { server HOST:8080; }   # the gateway's "listen"; its error_log says why
+proxy_pass http://paybell;               # in each location for /v1/: without it nginx says 404`,
 		HAProxy: `
 server paybell-1 HOST:8080 check         # the gateway's "listen"; is /readyz 200 there?`,
 		Caddy: `
@@ -197,7 +198,7 @@ var authorizationStripped = &kind{
 	"The token of SSE and polls does not arrive: customers for whom WebSockets do not work see nothing, and apps neither. Backends' API keys do not arrive either.",
 	map[Proxy]string{
 		Nginx: `
-proxy_set_header Authorization $http_authorization;`,
+# take out: proxy_set_header Authorization …`,
 		HAProxy: `
 # take out: http-request del-header Authorization`,
 		Caddy: `
@@ -230,11 +231,15 @@ var clockWrong = &kind{
 	clockOff.mends,
 }
 
+// askedOrigin stands for the origin that was asked about.
+const askedOrigin = "https://shop.example"
+
 var originRefused = &kind{
 	"origin-refused", Fault,
 	"The browser lets the shop's page neither ask nor read: its customers see nothing, though apps and curl do.",
 	map[Proxy]string{Gateway: `
-origins: [https://shop.example]   # scheme, host and port exactly as the browser's address bar has them`},
+# add to "origins", with scheme, host and port as the browser's address bar has them:
+origins: [` + askedOrigin + `]`},
 }
 
 var originStripped = &kind{
@@ -242,7 +247,7 @@ var originStripped = &kind{
 	"The gateway does not get to know of which page a WebSocket is, so that pages of any origin may open one. Tokens still protect orders.",
 	map[Proxy]string{
 		Nginx: `
-proxy_set_header Origin $http_origin;`,
+# take out: proxy_set_header Origin …`,
 		HAProxy: `
 # take out: http-request del-header Origin, set-header Origin …`,
 		Caddy: `
@@ -295,7 +300,7 @@ var corsHidden = &kind{
 }
 
 const forwardNginx = `
-proxy_set_header X-Forwarded-For $remote_addr;`
+proxy_set_header X-Forwarded-For $remote_addr;   # also in each location that has a proxy_set_header`
 
 const forwardHAProxy = `
 http-request set-header X-Forwarded-For %[src]`

@@ -42,6 +42,8 @@ type Report struct {
 	Facts    []Fact        `json:"facts"`
 	Findings []*Finding    `json:"findings"` // the worst first
 	LeftOut  []string      `json:"left_out"` // what was not examined, and why
+
+	origin string // that was asked about
 }
 
 // A Fact is something measured, in words.
@@ -122,6 +124,7 @@ func (r *Report) finish(took time.Duration) {
 	for _, f := range r.Findings {
 		for _, p := range slices.Concat([]Proxy{Gateway}, where) {
 			if text := f.kind.mends[p]; text != "" {
+				text = strings.ReplaceAll(text, askedOrigin, r.origin)
 				f.Mend = append(f.Mend, Mend{p, strings.Split(strings.TrimSpace(text), "\n")})
 			}
 		}

@@ -263,7 +263,7 @@ func (e *exam) wait(ctx context.Context, idle time.Duration, lines ...*line) {
 		if len(open) == 0 || passed > idle && !held || passed > idle+patience {
 			return
 		}
-		e.o.Tell(fmt.Sprintf("silence: %d of %d s; open are %s", int(passed.Seconds()), int(idle.Seconds()), strings.Join(open, ", ")))
+		e.o.Tell(fmt.Sprintf("quiet for %d of %d s; still open: %s", int(passed.Seconds()), int(idle.Seconds()), strings.Join(open, ", ")))
 		select {
 		case <-ctx.Done():
 			return

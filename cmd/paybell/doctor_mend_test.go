@@ -59,7 +59,10 @@ func TestDoctorsMendsWorkTogether(t *testing.T) {
 			r := c.examine(doctor.Options{Idle: 12 * time.Second})
 			c.want(r, test.want...)
 			c.behindText(writeDown(t, conf, r))
-			c.want(c.examine(doctor.Options{Idle: 12 * time.Second}))
+			if r = c.examine(doctor.Options{Idle: 12 * time.Second}); len(r.LeftOut) > 0 { // as where some come without an address
+				t.Errorf("not examined: %q", r.LeftOut)
+			}
+			c.want(r)
 		})
 	}
 }
@@ -87,7 +90,7 @@ func writeDown(t *testing.T, conf string, r *doctor.Report) string {
 			told[text] = true
 			text = strings.ReplaceAll(text, "# and your proxy_pass", "proxy_pass http://paybell;")
 			if strings.HasPrefix(text, "proxy_read_timeout") {
-				conf = replaceOnce(t, conf, "proxy_read_timeout 5s;", text)
+				conf = replaceOnce(t, conf, "location / {", "location / {\n"+text+"\n") // the server's own 5 s stay for the rest
 				continue
 			}
 			if head, rest, found := strings.Cut(text, "\n"); found && strings.HasPrefix(head, "map ") {

@@ -3,7 +3,7 @@
  *
  *  Everything it says stands in the page already: it only shows and hides. */
 import { defineStatus, type PaybellStatus } from '../src/element.ts'
-import type { OrderState, WatchError } from '../src/index.ts'
+import type { OrderState } from '../src/index.ts'
 import { clock, length, money } from './words.ts'
 
 /** The answer of `POST /pay/{order}`. Times are in seconds from now. */
@@ -133,9 +133,9 @@ function show(state: OrderState): void {
   setTimeout(() => location.replace(address), reading)
 }
 
-status.addEventListener('paybell-change', (event) => show((event as CustomEvent<OrderState>).detail))
+status.addEventListener('paybell-change', (event) => show(event.detail))
 status.addEventListener('paybell-error', (event) => {
-  const { code, fatal } = (event as CustomEvent<WatchError>).detail
+  const { code, fatal } = event.detail
   if (code === 'unauthorized') renewAt = 0
   if (fatal) document.body.dataset.mood = 'failed'
 })

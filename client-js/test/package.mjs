@@ -29,6 +29,12 @@ it('holds code, declarations, source, script and hash, and nothing else', () => 
   }
 })
 
+it('has a README that links to nothing outside of it', async () => {
+  const links = [...(await readFile(join(root, 'README.md'), 'utf8')).matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link)
+  const paths = packed.files.map(({ path }) => path)
+  assert.deepEqual(links.filter((link) => !/^(#|https:)/.test(link) && !paths.includes(link)), [])
+})
+
 it('puts types first, and has no dependency', async () => {
   const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   for (const entry of Object.values(exports)) {

@@ -1,6 +1,6 @@
 // Builds the package. dist and what is built in hosted are committed, so that the Go program can embed them without
 // Node; lib is not.
-//   node build.mjs             writes dist/paybell.js and beside it its hash for `integrity`, and the hosted page's script and texts
+//   node build.mjs             writes the scripts of dist, beside each its hash for `integrity`, and the hosted page's script and texts
 //   node build.mjs --check     fails when these are not what the source builds to
 //   node build.mjs --package   writes lib: modules and declarations for bundlers, as `npm pack` does
 //   node build.mjs --tests     bundles the tests into .build/, because Node 20 runs no TypeScript
@@ -11,14 +11,15 @@ import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
 const root = import.meta.dirname
-const script = `${root}/dist/paybell.js`
+/** The scripts that pages load, by their entries. */
+const scripts = { 'src/global.ts': `${root}/dist/paybell.js`, 'src/global-status.ts': `${root}/dist/paybell-status.js` }
 
 /** One minified script of an entry and all that it imports. */
 async function bundle(entry) {
   const { outputFiles: [{ text }] } = await build({
     absWorkingDir: root,
     entryPoints: [entry],
-    outfile: script,
+    outdir: root,
     write: false,
     bundle: true,
     minify: true,
@@ -32,12 +33,12 @@ async function bundle(entry) {
 
 /** What is built and committed, by path. */
 async function built() {
-  const text = await bundle('src/global.ts')
-  const hash = createHash('sha384').update(text).digest('base64')
-  return {
-    [script]: text, [`${script}.integrity`]: `sha384-${hash}\n`,
-    [`${root}/hosted/page.js`]: await bundle('hosted/page.ts'), [`${root}/hosted/texts.json`]: await texts(),
+  const all = { [`${root}/hosted/page.js`]: await bundle('hosted/page.ts'), [`${root}/hosted/texts.json`]: await texts() }
+  for (const [entry, path] of Object.entries(scripts)) {
+    all[path] = await bundle(entry)
+    all[`${path}.integrity`] = `sha384-${createHash('sha384').update(all[path]).digest('base64')}\n`
   }
+  return all
 }
 
 /** What the element says and draws, for the page that the gateway makes where there is no JavaScript. */
@@ -63,7 +64,7 @@ async function check() {
     console.error(`${path} is not what src builds to: run \`npm run build\` and commit it`)
     process.exitCode = 1
   }
-  for (const path of [script, `${root}/hosted/page.js`]) {
+  for (const path of [...Object.values(scripts), `${root}/hosted/page.js`]) {
     console.log(`${path.slice(root.length + 1)}: ${wanted[path].length} bytes, ${gzipSync(wanted[path], { level: 9 }).length} gzipped`)
   }
 }

@@ -9,24 +9,42 @@ import (
 	"strings"
 )
 
-// Script is the library as one minified script: dist/paybell.js, which
-// `npm run build` makes from src. Loaded as a classic script or imported as a
-// module, it defines the global Paybell with Paybell.watchOrder.
-//
-//go:embed dist/paybell.js
-var Script []byte
+// A Script is one minified script of dist, which `npm run build` makes from src.
+// Pages load it as a classic script or import it as a module.
+type Script struct {
+	// Name is that of its file, without .js.
+	Name    string
+	Content []byte
+	// Integrity is the hash of Content, as a page writes it in the attribute of that
+	// name (W3C Subresource Integrity): "sha384-…".
+	Integrity string
+	// Version names what Content holds, in 16 digits: another content has another one.
+	Version string
+}
 
-//go:embed dist/paybell.js.integrity
-var integrity string
+var (
+	//go:embed dist/paybell.js
+	library []byte
+	//go:embed dist/paybell.js.integrity
+	libraryIntegrity string
+	//go:embed dist/paybell-status.js
+	status []byte
+	//go:embed dist/paybell-status.js.integrity
+	statusIntegrity string
+)
 
-// Integrity is the hash of Script, as a page writes it in the attribute of that
-// name (W3C Subresource Integrity): "sha384-…".
-func Integrity() string { return strings.TrimSpace(integrity) }
+var (
+	// Library is the client library: it defines the global Paybell with
+	// Paybell.watchOrder.
+	Library = script("paybell", library, libraryIntegrity)
+	// Status is the client library with the element <paybell-status>, which it
+	// defines.
+	Status = script("paybell-status", status, statusIntegrity)
+)
 
-// Version names what Script holds, in 16 digits: another content has another one.
-func Version() string {
-	sum := sha256.Sum256(Script)
-	return hex.EncodeToString(sum[:8])
+func script(name string, content []byte, integrity string) Script {
+	sum := sha256.Sum256(content)
+	return Script{Name: name, Content: content, Integrity: strings.TrimSpace(integrity), Version: hex.EncodeToString(sum[:8])}
 }
 
 // HostedScript is the script of the page /pay/{order}: hosted/page.js, which

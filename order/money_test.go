@@ -1,7 +1,9 @@
 package order_test
 
 import (
+	"encoding/json"
 	"math/big"
+	"os"
 	"strings"
 	"testing"
 
@@ -19,6 +21,24 @@ func TestDecimals(t *testing.T) {
 			if got := order.Decimals(currency); got != decimals {
 				t.Errorf("%s has %d decimals, want %d", currency, got, decimals)
 			}
+		}
+	}
+}
+
+// TestDecimalsOfEveryCurrency holds testdata/decimals.json, ISO 4217's list one, by
+// which the client's tests check what the hosted page shows.
+func TestDecimalsOfEveryCurrency(t *testing.T) {
+	content, err := os.ReadFile("testdata/decimals.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wanted map[string]int
+	if err := json.Unmarshal(content, &wanted); err != nil || len(wanted) < 150 {
+		t.Fatalf("%d currencies, %v", len(wanted), err)
+	}
+	for currency, decimals := range wanted {
+		if got := order.Decimals(currency); got != decimals {
+			t.Errorf("%s has %d decimals, want %d", currency, got, decimals)
 		}
 	}
 }

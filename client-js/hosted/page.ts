@@ -3,7 +3,8 @@
  *
  *  Everything it says stands in the page already: it only shows and hides. */
 import { defineStatus, type PaybellStatus } from '../src/element.ts'
-import type { OrderState, WatchError } from '../src/index.ts'
+import type { OrderState } from '../src/index.ts'
+import { clock, length, money } from './words.ts'
 
 /** The answer of `POST /pay/{order}`. Times are in seconds from now. */
 interface Admission {
@@ -24,6 +25,7 @@ const find = <Kind extends HTMLElement>(selector: string) => document.querySelec
 const status = find<PaybellStatus>('paybell-status')
 const back = find<HTMLAnchorElement>('#back a')
 const isFramed = window.top !== window
+const { lang } = document.documentElement
 
 /** What was brought: a token or a ticket at first, then the last pass. Empty: the cookie has to do. */
 let brought = location.hash.slice(1)
@@ -99,55 +101,41 @@ function countDown(end: number): void {
   tick = () => {
     const seconds = Math.max(0, Math.round((end - Date.now()) / 1000))
     const { mood } = status.dataset
-    const isOpen = seconds > 0 && seconds < 86_400 && !status.state?.final && (mood === 'waiting' || mood === 'action')
+    const isOpen = seconds > 0 && !status.state?.final && (mood === 'waiting' || mood === 'action')
     find('#left').hidden = !isOpen
-    find('#left [role=timer]').textContent = clock(seconds)
+    find('#left [role=timer]').textContent = clock(seconds, lang)
     if (!seconds || status.state?.final) clearInterval(timer)
   }
   const timer = setInterval(() => tick(), 1000)
   tick()
 }
 
-function clock(seconds: number): string {
-  const two = (n: number) => String(n).padStart(2, '0')
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
-  return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`
-}
-
 function show(state: OrderState): void {
   const { mood = '' } = status.dataset
   document.body.dataset.mood = mood
   find('#order').textContent = state.order
-  find('#amount').textContent = state.currency && state.amount ? money(state.amount, state.currency) : ''
+  const amount = find('#amount')
+  amount.textContent = state.currency && state.amount ? money(state.amount, state.currency, lang) : ''
+  amount.dataset.length = length(amount.textContent)
   find('#summary').hidden = false
   const title = status.shadowRoot!.querySelector('[part=title]')!.textContent!
   document.title = [title, document.body.dataset.name].filter(Boolean).join(' · ')
-  // The element has a link of its own then.
-  find('#back').hidden = !back.hasAttribute('href') || mood === 'failed'
-  tick()
   const address = admission?.return_url
-  if (!state.final || !address || isReturning || isFramed) return
+  const returns = state.final && address && !isFramed
+  // Who is taken back anyway is not asked to try again meanwhile.
+  if (returns) status.removeAttribute('retry-url')
+  // The element has a link of its own then.
+  find('#back').hidden = !back.hasAttribute('href') || (mood === 'failed' && !returns)
+  tick()
+  if (!returns || isReturning) return
   isReturning = true
   find('#returning').hidden = false
   setTimeout(() => location.replace(address), reading)
 }
 
-/** The decimals of ISO 4217, as the gateway counts them. A browser's own are fewer where nobody uses coins:
- *  of rupiah it would show a hundred times too many. */
-const decimals: [number, string][] = [
-  [0, 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'], [3, 'BHD IQD JOD KWD LYD OMR TND'], [4, 'CLF UYW'],
-]
-
-function money(minor: number, currency: string): string {
-  const digits = decimals.find(([, currencies]) => currencies.includes(currency))?.[0] ?? 2
-  return new Intl.NumberFormat(document.documentElement.lang, {
-    style: 'currency', currency, minimumFractionDigits: digits, maximumFractionDigits: digits,
-  }).format(minor / 10 ** digits)
-}
-
-status.addEventListener('paybell-change', (event) => show((event as CustomEvent<OrderState>).detail))
+status.addEventListener('paybell-change', (event) => show(event.detail))
 status.addEventListener('paybell-error', (event) => {
-  const { code, fatal } = (event as CustomEvent<WatchError>).detail
+  const { code, fatal } = event.detail
   if (code === 'unauthorized') renewAt = 0
   if (fatal) document.body.dataset.mood = 'failed'
 })

@@ -2,15 +2,13 @@
  *
  *  ```html
  *  <paybell-status url="https://pay.example.com" order="A1001" token-url="/my/paybell-token" retry-url="/checkout"></paybell-status>
- *  <script type="module">
- *    import { defineStatus } from '@paybell/client/element'
- *    defineStatus()
- *  </script>
+ *  <script src="https://pay.example.com/paybell-status.js"></script>
  *  ```
+ *  The script defines the element. With a bundler: `import { defineStatus } from '@paybell/client/element'`, and `defineStatus()`.
  *  @module */
 import { icons, moods } from './element-looks.ts'
 import { languageFor, languages, unknown } from './element-texts.ts'
-import { type OrderState, type Watch, watchOrder, type WatchOptions } from './full.ts'
+import { type OrderState, type Token, type Watch, type WatchError, watchOrder, type WatchOptions } from './full.ts'
 
 const style = `
 :host { display: block; font: 16px/1.5 system-ui, sans-serif; color: #1e2530; }
@@ -54,6 +52,21 @@ const runsHere = (link: HTMLAnchorElement) => /^(javascript|data|blob|vbscript):
 
 // Where there is no DOM, importing this module must do no harm.
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement
+
+/** What the element dispatches, beside the events of every element. */
+export interface PaybellStatusEventMap extends HTMLElementEventMap {
+  'paybell-change': CustomEvent<OrderState>
+  'paybell-error': CustomEvent<WatchError>
+}
+
+export interface PaybellStatus {
+  addEventListener<Name extends keyof PaybellStatusEventMap>(
+    type: Name, listener: (this: PaybellStatus, event: PaybellStatusEventMap[Name]) => any, options?: boolean | AddEventListenerOptions): void
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void
+  removeEventListener<Name extends keyof PaybellStatusEventMap>(
+    type: Name, listener: (this: PaybellStatus, event: PaybellStatusEventMap[Name]) => any, options?: boolean | EventListenerOptions): void
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | EventListenerOptions): void
+}
 
 /** The element. Attributes: `url`, `order`, `token-url` (POST answers with the token, or with JSON
  *  whose `token` it is), `retry-url` (where a customer may try or order anew), `lang` (en, zh-CN; default: that
@@ -180,18 +193,27 @@ function write(element: HTMLElement, text: string): void {
   element.hidden = !text
 }
 
-async function fetchToken(url: string): Promise<string> {
+async function fetchToken(url: string): Promise<Token> {
   // A network that was changed meanwhile may never bring the answer, and nothing else would ask again. Old browsers lack it.
   const response = await fetch(url, { method: 'POST', signal: AbortSignal.timeout?.(30_000) })
   if (!response.ok) throw new Error(`HTTP ${response.status}`)
   const text = await response.text()
-  return text.trim()[0] === '{' ? JSON.parse(text).token : text
+  return text.trim()[0] === '{' ? JSON.parse(text) : text
 }
 
 /** Makes the element known to the page; what is known already stays. Where there is no DOM, it does nothing. */
 export function defineStatus(name = 'paybell-status'): void {
   const { customElements } = globalThis
   if (customElements && !customElements.get(name)) customElements.define(name, class extends PaybellStatus {})
+}
+
+/** The element's attributes. For JSX, a page declares them as its framework wants: see `docs/client.md`. */
+export interface PaybellStatusAttributes {
+  url: string
+  order: string
+  'token-url'?: string
+  'retry-url'?: string
+  lang?: string
 }
 
 declare global {

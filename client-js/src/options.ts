@@ -34,6 +34,9 @@ export interface WatchEvents {
   close: (failure: WatchError | undefined) => void
 }
 
+/** A token, or the gateway's answer to `POST /v1/sessions` with the token in it. */
+export type Token = string | { readonly token: string }
+
 /** The options of `@paybell/client/core`, which has no defaults: what is not passed is not bundled. */
 export interface CoreOptions {
   /** The gateway's address, for example `https://pay.example.com`; may be relative to the page. */
@@ -42,7 +45,7 @@ export interface CoreOptions {
   order: string
   /** A token that names the order, or a function that fetches one. The function is asked anew for
    *  every connection and before a token expires; a plain token ends the watch when it expires. */
-  token: string | (() => string | Promise<string>)
+  token: string | (() => Token | Promise<Token>)
   /** Called with the order's first known state and with every newer one. */
   onChange?: WatchEvents['change'] | undefined
   /** Called when a connection has shown itself to work, and with null when it is lost. */

@@ -68,7 +68,8 @@ export function watchOrder(options: CoreOptions & { limits?: Limits }): Watch {
   const askToken = async (): Promise<string | undefined> => {
     tokenAskedAt = Date.now()
     try {
-      return (plain ? given : await given()).trim()
+      const answer: any = plain ? given : await given() // pages return the gateway's JSON, too
+      return (answer.token ?? answer).trim()
     } catch (error) {
       report(`token: ${error}`, 'token')
     }
@@ -134,7 +135,7 @@ export function watchOrder(options: CoreOptions & { limits?: Limits }): Watch {
     Promise.resolve()
       .then(() => transports[at]!.open(opened))
       // A browser's error may quote the header or the sub-protocol that it does not like.
-      .catch((error) => opened.end('lost', `${error}`.split(opened.token).join('…')))
+      .catch((error) => opened.end('lost', `${error}${state ? '' : ', origins?'}`.split(opened.token).join('…')))
     return opened
   }
   /** Waits as long as the gateway asked, if it did, and a random while on top. */

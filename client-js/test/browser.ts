@@ -22,7 +22,9 @@ export interface Shop {
   tokens: string[]
   /** The address of a page of that name, with the script in it. `gateway` and `query` are known to it as globals. */
   publish(name: string, script: string, query?: Record<string, string>): Promise<string>
-  /** Opens it. */
+  /** The address of a page with that in its body, which bundles nothing. */
+  publishPlain(body: string): string
+  /** Opens a page of that name. */
   open(name: string, script: string, query?: Record<string, string>): Promise<Page>
   close(): Promise<void>
 }
@@ -61,6 +63,9 @@ export async function startShop(): Promise<Shop> {
       response.end(gateway.token(searchParams.get('order')!, Number(searchParams.get('seconds') ?? 300)))
     } else if (pathname.endsWith('.js')) {
       response.setHeader('Content-Type', 'text/javascript').end(scripts.get(pathname))
+    } else if (pathname.startsWith('/plain')) {
+      response.setHeader('Content-Type', 'text/html; charset=utf-8')
+      response.end(`<!doctype html><html lang="en"><title>Shop</title>${scripts.get(pathname)}`)
     } else if (pathname.startsWith('/page')) {
       response.setHeader('Content-Type', 'text/html; charset=utf-8')
       response.end(`<!doctype html><html lang="en"><title>Shop</title><main id="app"></main><script type="module" src="${pathname}.js"></script></html>`)
@@ -85,6 +90,11 @@ export async function startShop(): Promise<Shop> {
       })
       scripts.set(`${path}.js`, outputFiles[0]!.text)
       return `${url}${path}?${new URLSearchParams({ gateway: gateway.url, name, ...query })}`
+    },
+    publishPlain(body) {
+      const path = `/plain-${published++}`
+      scripts.set(path, body)
+      return url + path
     },
     async open(name, script, query) {
       const page = await browser.newPage()

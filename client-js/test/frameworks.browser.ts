@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { after, afterEach, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { compile } from 'svelte/compiler'
 import { startShop, type Shop } from './browser.ts'
+import { program } from './gateway.ts'
 
 let shop: Shop
 const troubles: string[] = []
@@ -164,6 +166,21 @@ describe('<paybell-status>', () => {
       globalThis.fetch = (url, init) => !String(url).startsWith('/token') || asked++ ? fetch(url, init)
         : new Promise((_, reject) => init.signal?.addEventListener('abort', () => reject(init.signal.reason)))`, await shop.gateway.order())
     await shows(page, 'created')
+  })
+
+  it('is defined by the gateway\'s script on a plain page of another origin', async () => {
+    const order = await shop.gateway.order()
+    const pinned = String(execFileSync(program(), ['script', '--element', shop.gateway.url]))
+    for (const script of [`<script src="${shop.gateway.url}/paybell-status.js"></script>`, pinned]) {
+      const page = await shop.browser.newPage()
+      page.on('pageerror', (error) => troubles.push(`plain: ${error}`))
+      await page.goto(shop.publishPlain(`${script}
+        <paybell-status url="${shop.gateway.url}" order="${order}" token-url="/token?order=${order}" retry-url="/checkout"></paybell-status>`))
+      await shows(page, 'created')
+      assert.equal(await page.evaluate(() => typeof (window as any).Paybell.watchOrder), 'function')
+    }
+    await shop.gateway.pay(order)
+    for (const page of shop.browser.pages().slice(1)) await shows(page, 'paid')
   })
 
   it('makes no link of what would run in the page', async () => {

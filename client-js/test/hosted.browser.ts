@@ -145,6 +145,24 @@ describe('the hosted page', () => {
     await assertAccessible(page)
   })
 
+  it('takes the customer of a canceled order back, and asks for no other try meanwhile', async () => {
+    const { id, page: address } = await order({ return_url: `${shopUrl}/thanks` })
+    const page = await visit(address)
+    await shows(page, 'created')
+    await gateway.event(id, { status: 'canceled' })
+    await shows(page, 'canceled')
+    assert.equal(await page.isVisible('#returning'), true)
+    assert.equal(await link(page).isVisible(), false)
+    assert.equal(await page.isVisible('#back'), true)
+    await page.waitForURL(`${shopUrl}/thanks`)
+  })
+
+  it('counts days where there are many hours left', async () => {
+    const page = await visit((await order({ expires_at: new Date(Date.now() + 76.5 * 3600_000).toISOString() })).page)
+    await shows(page, 'created')
+    await page.waitForFunction(() => document.querySelector('[role=timer]')!.textContent === '3 days 4 hours')
+  })
+
   it('is loaded again, left and come back to without the token', async () => {
     const { id, page: address } = await order()
     const page = await visit(address)
@@ -277,6 +295,21 @@ describe('the hosted page', () => {
       }
     }
     await assertAccessible(page)
+  })
+
+  it('breaks no amount, however long', async () => {
+    for (const [amount, currency] of [[9900, 'EUR'], [99_999_99, 'EUR'], [1_234_567_00, 'IDR'], [100_000_000_000_00, 'IDR'], [12_345_678_901, 'IQD']] as const) {
+      const page = await visit((await order({ amount, currency })).page)
+      await shows(page, 'created')
+      for (const width of [280, 320, 360, 412, 1280]) {
+        await page.setViewportSize({ width, height: 568 })
+        const { lines, fits } = await page.$eval('#amount', (shown) => ({
+          lines: shown.clientHeight / parseFloat(getComputedStyle(shown).lineHeight), fits: shown.scrollWidth <= shown.clientWidth,
+        }))
+        assert.deepEqual([Math.round(lines), fits], [1, true], `${amount} ${currency} at ${width}`)
+      }
+      await page.close()
+    }
   })
 
   it('moves nothing for who wants that', async () => {

@@ -22,11 +22,17 @@ after(() => rm(folder, { recursive: true, force: true }))
 
 it('holds code, declarations, source, script and hash, and nothing else', () => {
   const paths = packed.files.map(({ path }) => path)
-  const allowed = /^(README\.md|package\.json|dist\/paybell\.js(\.integrity)?|lib\/[a-z-]+\.(js|d\.ts)|src\/[a-z-]+\.ts)$/
+  const allowed = /^(README\.md|package\.json|dist\/paybell(-status)?\.js(\.integrity)?|lib\/[a-z-]+\.(js|d\.ts)|src\/[a-z-]+\.ts)$/
   assert.deepEqual(paths.filter((path) => !allowed.test(path)), [])
   for (const entry of Object.values(exports).flatMap((entry) => (typeof entry === 'string' ? entry : Object.values(entry)))) {
     assert.ok(paths.includes(entry.slice(2)), entry)
   }
+})
+
+it('has a README that links to nothing outside of it', async () => {
+  const links = [...(await readFile(join(root, 'README.md'), 'utf8')).matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link)
+  const paths = packed.files.map(({ path }) => path)
+  assert.deepEqual(links.filter((link) => !/^(#|https:)/.test(link) && !paths.includes(link)), [])
 })
 
 it('puts types first, and has no dependency', async () => {
@@ -44,7 +50,7 @@ it('pleases publint', async () => {
 })
 
 it('pleases attw', () => {
-  execFileSync('npx', ['attw', join(folder, packed.filename), '--profile', 'esm-only', '--exclude-entrypoints', './paybell.js', './package.json'],
+  execFileSync('npx', ['attw', join(folder, packed.filename), '--profile', 'esm-only', '--exclude-entrypoints', './paybell.js', './paybell-status.js', './package.json'],
     { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
 })
 

@@ -57,6 +57,20 @@ describe('the handle', () => {
     assert.equal(gateway.asked[0]!.token, 'token-2')
   })
 
+  it('takes the token out of the gateway\'s answer', async (t) => {
+    const gateway = await startGateway(t, { websocket: (socket) => socket.send(snapshot(1)) })
+    const seen = watch(t, gateway, { token: async () => ({ token: 'token-1' }) })
+    await until('a state', () => seen.states.length === 1)
+    assert.equal(gateway.asked[0]!.token, 'token-1')
+  })
+
+  it('asks whether the page may, while nothing is known and nobody answers', async (t) => {
+    const gateway = await startGateway(t, {})
+    const seen = watch(t, gateway, { transports: [all.poll], fetch: () => Promise.reject(new TypeError('Failed to fetch')) })
+    await until('an error', () => seen.errors.length === 1)
+    assert.equal(seen.errors[0]!.message, 'paybell: poll: TypeError: Failed to fetch, origins?')
+  })
+
   it('keeps a token that no header can carry out of every error', async (t) => {
     const gateway = await startGateway(t, {})
     const seen = watch(t, gateway, {

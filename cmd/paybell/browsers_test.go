@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	clientjs "github.com/paybell/paybell/client-js"
 )
 
 const pageOrigin = "https://shop.example.com"
@@ -104,59 +102,63 @@ func TestOptionsDoesNothing(t *testing.T) {
 
 func TestScriptOfAVersionIsLoadedForAYear(t *testing.T) {
 	gw := startGateway(t)
-	response, content := gw.do("GET", "/"+scriptName, "", "", "Origin", "https://anyone.example")
-	h := response.Header
-	if response.StatusCode != http.StatusOK || content != string(clientjs.Script) || h.Get("Access-Control-Allow-Origin") != "*" ||
-		h.Get("Cross-Origin-Resource-Policy") != "cross-origin" || h.Get("Cache-Control") != "public, max-age=31536000, immutable" {
-		t.Errorf("answered %d %v", response.StatusCode, h)
-	}
-	sum := sha512.Sum384([]byte(content))
-	if want := "sha384-" + base64.StdEncoding.EncodeToString(sum[:]); clientjs.Integrity() != want {
-		t.Errorf("the integrity is %s, want %s", clientjs.Integrity(), want)
-	}
-	wire, err := http.NewRequestWithContext(t.Context(), "GET", gw.base+"/paybell.0123456789abcdef.js", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response, err = http.DefaultTransport.RoundTrip(wire); err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	h = response.Header
-	if response.StatusCode != http.StatusTemporaryRedirect || h.Get("Location") != "paybell.js" || h.Get("Cache-Control") != "no-store" || h.Get("Access-Control-Allow-Origin") != "*" {
-		t.Errorf("another version was answered %d %v", response.StatusCode, h)
-	}
-	for path, want := range map[string]int{"/paybell.x.js": 404, "/paybell.0123456789abcdef.css": 404, "/paybell.0123456789abcdef.js/x": 404, "/": 404} {
-		if response, _ := gw.do("GET", path, "", ""); response.StatusCode != want {
-			t.Errorf("%s was answered %d", path, response.StatusCode)
+	for _, script := range []servedScript{libraryScript, statusScript} {
+		response, content := gw.do("GET", "/"+script.versioned, "", "", "Origin", "https://anyone.example")
+		h := response.Header
+		if response.StatusCode != http.StatusOK || content != string(script.Content) || h.Get("Access-Control-Allow-Origin") != "*" ||
+			h.Get("Cross-Origin-Resource-Policy") != "cross-origin" || h.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+			t.Errorf("answered %d %v", response.StatusCode, h)
 		}
-	}
-	if response, _ := gw.do("POST", "/"+scriptName, "", ""); response.StatusCode != 405 {
-		t.Errorf("POST was answered %d", response.StatusCode)
+		sum := sha512.Sum384([]byte(content))
+		if want := "sha384-" + base64.StdEncoding.EncodeToString(sum[:]); script.Integrity != want {
+			t.Errorf("the integrity is %s, want %s", script.Integrity, want)
+		}
+		wire, err := http.NewRequestWithContext(t.Context(), "GET", gw.base+"/"+script.Name+".0123456789abcdef.js", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response, err = http.DefaultTransport.RoundTrip(wire); err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		h = response.Header
+		if response.StatusCode != http.StatusTemporaryRedirect || h.Get("Location") != script.plain || h.Get("Cache-Control") != "no-store" || h.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("another version was answered %d %v", response.StatusCode, h)
+		}
+		for path, want := range map[string]int{"/paybell.x.js": 404, "/paybell.0123456789abcdef.css": 404, "/paybell.0123456789abcdef.js/x": 404, "/paybell-other.0123456789abcdef.js": 404, "/": 404} {
+			if response, _ := gw.do("GET", path, "", ""); response.StatusCode != want {
+				t.Errorf("%s was answered %d", path, response.StatusCode)
+			}
+		}
+		if response, _ := gw.do("POST", "/"+script.versioned, "", ""); response.StatusCode != 405 {
+			t.Errorf("POST was answered %d", response.StatusCode)
+		}
 	}
 }
 
 func TestScriptIsLoadedOnce(t *testing.T) {
 	gw := startGateway(t)
-	response, content := gw.do("GET", "/paybell.js", "", "", "Origin", "https://anyone.example")
-	h := response.Header
-	if response.StatusCode != http.StatusOK || content != string(clientjs.Script) || len(content) == 0 ||
-		h.Get("Content-Type") != "text/javascript; charset=utf-8" || h.Get("Access-Control-Allow-Origin") != "*" ||
-		h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "public, max-age=300" {
-		t.Errorf("answered %d %v with %d bytes", response.StatusCode, h, len(content))
-	}
-	tag := h.Get("ETag")
-	for _, known := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
-		response, content := gw.do("GET", "/paybell.js", "", "", "If-None-Match", known)
-		if response.StatusCode != http.StatusNotModified || content != "" || response.Header.Get("ETag") != tag {
-			t.Errorf("If-None-Match %s was answered %d", known, response.StatusCode)
+	for _, script := range []servedScript{libraryScript, statusScript} {
+		response, content := gw.do("GET", "/"+script.plain, "", "", "Origin", "https://anyone.example")
+		h := response.Header
+		if response.StatusCode != http.StatusOK || content != string(script.Content) || len(content) == 0 ||
+			h.Get("Content-Type") != "text/javascript; charset=utf-8" || h.Get("Access-Control-Allow-Origin") != "*" ||
+			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "public, max-age=300" {
+			t.Errorf("answered %d %v with %d bytes", response.StatusCode, h, len(content))
 		}
-	}
-	if response, _ := gw.do("GET", "/paybell.js", "", "", "If-None-Match", `"other"`); response.StatusCode != http.StatusOK {
-		t.Errorf("another tag was answered %d", response.StatusCode)
-	}
-	response, content = gw.do("HEAD", "/paybell.js", "", "")
-	if response.Header.Get("Content-Length") != strconv.Itoa(len(clientjs.Script)) || content != "" {
-		t.Errorf("HEAD was answered %v", response.Header)
+		tag := h.Get("ETag")
+		for _, known := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
+			response, content := gw.do("GET", "/"+script.plain, "", "", "If-None-Match", known)
+			if response.StatusCode != http.StatusNotModified || content != "" || response.Header.Get("ETag") != tag {
+				t.Errorf("If-None-Match %s was answered %d", known, response.StatusCode)
+			}
+		}
+		if response, _ := gw.do("GET", "/"+script.plain, "", "", "If-None-Match", `"other"`); response.StatusCode != http.StatusOK {
+			t.Errorf("another tag was answered %d", response.StatusCode)
+		}
+		response, content = gw.do("HEAD", "/"+script.plain, "", "")
+		if response.Header.Get("Content-Length") != strconv.Itoa(len(script.Content)) || content != "" {
+			t.Errorf("HEAD was answered %v", response.Header)
+		}
 	}
 }

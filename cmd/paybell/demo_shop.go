@@ -110,7 +110,7 @@ func (s *demoShop) order(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusCreated, map[string]any{
-		"order": id, "amount": demoAmount, "currency": demoCurrency, "token": token, "page": s.page(id, token),
+		"order": id, "amount": demoAmount, "currency": demoCurrency, "decimals": order.Decimals(demoCurrency), "token": token, "page": s.page(id, token),
 	})
 }
 

@@ -104,7 +104,7 @@ func TestHostedPageWorksWithoutJavaScript(t *testing.T) {
 		t.Fatalf("the form led to %d at %v", response.StatusCode, response.Request.URL)
 	}
 	for _, want := range []string{
-		"Waiting for your payment", "EUR 99.00", `<bdi id="order">A1</bdi>`, "90 min", "Bell &amp; Sons",
+		"Waiting for your payment", "€99.00", `<bdi id="order">A1</bdi>`, "1 hour 30 min", "Bell &amp; Sons",
 		`<noscript><meta http-equiv="refresh" content="4"></noscript>`,
 	} {
 		if !strings.Contains(content, want) {

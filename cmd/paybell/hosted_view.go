@@ -24,9 +24,6 @@ const (
 	hostedReading = 6
 )
 
-// hostedCountdown is from when on the page tells the time that is left.
-const hostedCountdown = 24 * time.Hour
-
 // A hostedView is what the template shows. What is empty is left out or hidden.
 type hostedView struct {
 	Lang  string
@@ -38,6 +35,7 @@ type hostedView struct {
 	Closed bool // what was brought is not good
 
 	Order, Amount    string
+	AmountLength     string
 	Status           order.Status
 	Mood             string
 	Title, Text      string
@@ -91,7 +89,8 @@ func (p *hosted) fill(ctx context.Context, v *hostedView, grant hub.Grant) *prob
 	v.Order, v.Status, v.Mood, v.Title, v.Text = s.Order, s.Status, element.mood(s.Status), said[0], said[1]
 	v.Icon = icon(v.Mood)
 	if s.Currency != "" && s.Amount > 0 {
-		v.Amount = s.Currency + " " + formatMoney(s.Amount, s.Currency)
+		v.Amount = hostedMoney(s.Amount, s.Currency, v.Lang)
+		v.AmountLength = hostedLength(v.Amount)
 	}
 	home := returnURL(terms)
 	v.Retry = cmp.Or(home, p.config.Back)
@@ -100,11 +99,14 @@ func (p *hosted) fill(ctx context.Context, v *hostedView, grant hub.Grant) *prob
 	case "action":
 		v.Link, v.LinkText = actionLink(s.ActionURL), words.Action
 	case "failed":
-		v.Link, v.LinkText, v.Back = template.URL(v.Retry), words.Retry, ""
+		// Who is taken back anyway is not asked to try again meanwhile.
+		if !s.Final || home == "" {
+			v.Link, v.LinkText, v.Back = template.URL(v.Retry), words.Retry, ""
+		}
 	}
 	if !terms.ExpiresAt.IsZero() && !s.Final && (v.Mood == "waiting" || v.Mood == "action") {
-		if left := time.Until(terms.ExpiresAt); left > 0 && left < hostedCountdown {
-			v.Left = fmt.Sprintf("%d %s", int((left+time.Minute-1)/time.Minute), v.Words.Minutes)
+		if left := time.Until(terms.ExpiresAt); left > 0 {
+			v.Left = hostedTime(left, v.Words)
 		}
 	}
 	switch {

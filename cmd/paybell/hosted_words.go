@@ -10,14 +10,16 @@ import (
 
 // hostedWords are what the hosted page says beside the element's own texts.
 type hostedWords struct {
-	Payment, Order, Left, Minutes, Returning string
-	ClosedTitle, ClosedText, ScriptText      string
-	Back, BackTo                             string // without and with the shop's name
+	Payment, Order, Left, Returning     string
+	Minutes, Hour, Hours, Day, Days     string // after a number
+	ClosedTitle, ClosedText, ScriptText string
+	Back, BackTo                        string // without and with the shop's name
 }
 
 var hostedLanguages = map[string]hostedWords{
 	"en": {
-		Payment: "Your payment", Order: "Order", Left: "Time left", Minutes: "min",
+		Payment: "Your payment", Order: "Order", Left: "Time left",
+		Minutes: " min", Hour: " hour", Hours: " hours", Day: " day", Days: " days",
 		Returning:   "You will be taken back to the shop in a moment.",
 		ClosedTitle: "This page cannot show your payment",
 		ClosedText: "The link is not complete, was used before, or its time is up. Go back to the shop and open your payment from there. " +
@@ -27,7 +29,8 @@ var hostedLanguages = map[string]hostedWords{
 		Back: "Back to the shop", BackTo: "Back to {name}",
 	},
 	"zh-CN": {
-		Payment: "您的付款", Order: "订单", Left: "剩余时间", Minutes: "分钟",
+		Payment: "您的付款", Order: "订单", Left: "剩余时间",
+		Minutes: "分钟", Hour: "小时", Hours: "小时", Day: "天", Days: "天",
 		Returning:   "即将返回商店。",
 		ClosedTitle: "无法显示您的付款",
 		ClosedText:  "链接不完整、已被使用或已过期。请返回商店，从那里重新打开付款页面。您已支付的款项不会丢失。",

@@ -55,7 +55,8 @@ func (g *gateway) publicRoutes(webhooks http.Handler, m *merchant) *http.ServeMu
 	mux.Handle("/v1/orders/{order}", page(http.MethodGet, g.hub.Poll))
 	mux.Handle("/v1/orders/{order}/ack", page(http.MethodPost, g.hub.Ack))
 	mux.Handle("/v1/tickets", page(http.MethodPost, g.hub.Tickets))
-	mux.Handle("/paybell.js", methods{http.MethodGet: http.HandlerFunc(script)})
+	mux.Handle("/paybell.js", methods{http.MethodGet: libraryScript})
+	mux.Handle("/paybell-status.js", methods{http.MethodGet: statusScript})
 	mux.HandleFunc("/{script}", versionedScript)
 
 	mux.Handle("/v1/sessions", methods{http.MethodPost: http.HandlerFunc(m.session)})

@@ -12,37 +12,52 @@ import (
 	clientjs "github.com/paybell/paybell/client-js"
 )
 
-// scriptName is the client library's name with its version: whatever answers to
-// it never changes.
-var scriptName = "paybell." + clientjs.Version() + ".js"
-
-var scriptNames = regexp.MustCompile(`^paybell\.[0-9a-f]{16}\.js$`)
-
-// scriptTag changes with the script, so that a browser asks but seldom loads.
-var scriptTag = strconv.Quote(clientjs.Version())
-
-// script serves the client library as it is in this gateway.
-func script(w http.ResponseWriter, r *http.Request) {
-	serveScript(w, r, "public, max-age=300")
+// A servedScript answers requests for one of the scripts that pages load.
+type servedScript struct {
+	clientjs.Script
+	plain     string // its name, as long as the gateway is of this version
+	versioned string // whatever answers to this name never changes
+	tag       string // changes with the script, so that a browser asks but seldom loads
 }
 
-// versionedScript serves the client library at the address of its version, for a
-// year. A page that names another version, as during a deploy, is shown to the one
-// that there is: with an integrity it refuses that, and without it works.
+var (
+	libraryScript = newServedScript(clientjs.Library)
+	statusScript  = newServedScript(clientjs.Status)
+)
+
+func newServedScript(s clientjs.Script) servedScript {
+	return servedScript{Script: s, plain: s.Name + ".js", versioned: s.Name + "." + s.Version + ".js", tag: strconv.Quote(s.Version)}
+}
+
+var scriptNames = regexp.MustCompile(`^(paybell|paybell-status)\.[0-9a-f]{16}\.js$`)
+
+// ServeHTTP serves the script as it is in this gateway.
+func (s servedScript) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.serve(w, r, "public, max-age=300")
+}
+
+// versionedScript serves a script at the address of its version, for a year. A page
+// that names another version, as during a deploy, is shown to the one that there
+// is: with an integrity it refuses that, and without it works.
 func versionedScript(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("script")
-	if !scriptNames.MatchString(name) {
+	found := scriptNames.FindStringSubmatch(name)
+	if found == nil {
 		notFound(w, r)
 		return
 	}
+	script := libraryScript
+	if found[1] == statusScript.Name {
+		script = statusScript
+	}
 	methods{http.MethodGet: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if name == scriptName {
-			serveScript(w, r, "public, max-age=31536000, immutable")
+		if name == script.versioned {
+			script.serve(w, r, "public, max-age=31536000, immutable")
 			return
 		}
 		openToAll(w.Header())
 		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Location", "paybell.js")
+		w.Header().Set("Location", script.plain)
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	})}.ServeHTTP(w, r)
 }
@@ -54,55 +69,66 @@ func openToAll(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 }
 
-func serveScript(w http.ResponseWriter, r *http.Request, caching string) {
+func (s servedScript) serve(w http.ResponseWriter, r *http.Request, caching string) {
 	header := w.Header()
 	openToAll(header)
 	header.Set("Content-Type", "text/javascript; charset=utf-8")
 	header.Set("Cache-Control", caching)
-	header.Set("ETag", scriptTag)
+	header.Set("ETag", s.tag)
 	header.Set("X-Content-Type-Options", "nosniff")
-	if knowsScript(r) {
+	if s.isKnown(r) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	header.Set("Content-Length", strconv.Itoa(len(clientjs.Script)))
-	w.Write(clientjs.Script)
+	header.Set("Content-Length", strconv.Itoa(len(s.Content)))
+	w.Write(s.Content)
 }
 
-// knowsScript says whether If-None-Match (RFC 9110, section 13.1.2) names the
+// isKnown says whether If-None-Match (RFC 9110, section 13.1.2) names the
 // script as it is. A proxy that compresses makes the tag a weak one.
-func knowsScript(r *http.Request) bool {
+func (s servedScript) isKnown(r *http.Request) bool {
 	for tag := range strings.SplitSeq(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
-		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == scriptTag || tag == "*" {
+		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == s.tag || tag == "*" {
 			return true
 		}
 	}
 	return false
 }
 
-// scriptElement is what a shop's page writes to load the client library.
-func scriptElement(base string) string {
-	return fmt.Sprintf(`<script src="%s/%s" integrity="%s" crossorigin="anonymous"></script>`, base, scriptName, clientjs.Integrity())
+// element is what a shop's page writes to load the script.
+func (s servedScript) element(base string) string {
+	return fmt.Sprintf(`<script src="%s/%s" integrity="%s" crossorigin="anonymous"></script>`, base, s.versioned, s.Integrity)
 }
 
 func newScriptCommand() *cobra.Command {
-	return &cobra.Command{
+	var withElement bool
+	command := &cobra.Command{
 		Use:   "script URL",
 		Short: "Print the <script> that loads the client library from a gateway, with its hash",
 		Long: `Print the <script> with which a page loads the client library of this version
 from the gateway at URL. Its address is cached for a year, and the browser refuses
 anything but exactly this script. Another version of the library has another
 address and hash, so print it anew when you upgrade the gateway; a page that does
-not change together with the gateway loads /paybell.js.`,
-		Example: `  paybell script https://pay.example.com`,
-		Args:    exactly("URL"),
+not change together with the gateway loads /paybell.js.
+
+With --element the script also defines the element <paybell-status>, as
+/paybell-status.js does.`,
+		Example: `  paybell script https://pay.example.com
+  paybell script --element https://pay.example.com`,
+		Args: exactly("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			base, err := checkPublicURL(args[0])
 			if err != nil {
 				return misusef(cmd, "%q %v", args[0], err)
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), scriptElement(base))
+			script := libraryScript
+			if withElement {
+				script = statusScript
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), script.element(base))
 			return err
 		},
 	}
+	command.Flags().BoolVar(&withElement, "element", false, "the script that also defines <paybell-status>")
+	return command
 }

@@ -20,7 +20,7 @@ const actions = ['pay-stripe', 'pay-backend', 'fail-3ds', 'refund', 'five-times'
 
 const $ = (id) => document.getElementById(id)
 
-/** The order on show: { id, amount, currency, token, watch, updates, webhooks }. */
+/** The order on show: { id, amount, currency, decimals, token, watch, updates, webhooks }. */
 let current
 let busy = false
 
@@ -208,8 +208,10 @@ function element(name, className = '', text = '', data = {}) {
 }
 
 function money(minor, currency) {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency })
-  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits)
+  // The gateway's own decimals: a browser's are fewer where nobody uses coins.
+  const { decimals } = current
+  return new Intl.NumberFormat('en', { style: 'currency', currency, minimumFractionDigits: decimals, maximumFractionDigits: decimals })
+    .format(minor / 10 ** decimals)
 }
 
 function duration(ms) {

@@ -332,7 +332,7 @@ var adminShown = &kind{
 		Gateway: `
 admin: 127.0.0.1:9090   # never the public address`,
 		Nginx: `
-location /metrics { return 404; }   # pass on /v1/, /webhooks/ and /paybell.js alone`,
+location /metrics { return 404; }   # pass on /v1/, /webhooks/, /pay/ and /paybell* alone`,
 		HAProxy: `
 http-request return status 404 if { path_beg /metrics /debug/ }`,
 		Caddy: `

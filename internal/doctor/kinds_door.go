@@ -339,7 +339,7 @@ http-request return status 404 if { path_beg /metrics /debug/ }`,
 @admin path /metrics /debug/*
 respond @admin 404`,
 		ALB: `
-# listener rules: forward /v1/*, /webhooks/* and /paybell.js alone`,
+# listener rules: forward /v1/*, /webhooks/*, /pay/* and /paybell* alone`,
 	},
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -91,7 +92,7 @@ func (a answer) what() string {
 	if text != "" {
 		text = " " + text
 	}
-	status := clean(strings.TrimSpace(itoa(a.status) + text))
+	status := clean(strings.TrimSpace(strconv.Itoa(a.status) + text))
 	switch server := a.header.Get("Server"); {
 	case a.name != "":
 		return status + ", " + a.name + " of the gateway"

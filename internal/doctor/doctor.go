@@ -4,8 +4,9 @@
 //
 // It opens the transports as a page or a phone does, and reads. With a token for
 // an order that nobody registered, nothing more is in the gateway's ledger
-// afterwards than before. The token is sent to nobody who cannot prove to be the
-// address that was asked for.
+// afterwards than before. Over TLS the token is sent to nobody who cannot prove to be
+// the address that was asked for; plain HTTP to another machine, over which nobody
+// can, is a finding of its own.
 package doctor
 
 import (

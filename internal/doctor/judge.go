@@ -158,5 +158,3 @@ func seconds(d time.Duration) string {
 func milliseconds(d time.Duration) string {
 	return strconv.FormatInt(max(1, d.Round(time.Millisecond).Milliseconds()), 10) + " ms"
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }
